@@ -1,0 +1,64 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signpost.internal/pkg/fault"
+)
+
+// probeTimeout bounds one readiness probe.
+const probeTimeout = 3 * time.Second
+
+// Check is one thing that a service needs, or would like to have.
+type Check struct {
+	Name string
+	// Required checks that fail make the service unavailable (503). Others make
+	// it degraded (200): it does its job with less.
+	Required bool
+	// Probe returns nil or the reason in words that an operator can act on.
+	Probe func(context.Context) error
+}
+
+type readyBody struct {
+	Status string      `json:"status"` // ready, degraded or unavailable
+	Checks []readyLine `json:"checks"`
+}
+
+type readyLine struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // ok or failed
+	Reason string `json:"reason,omitempty"`
+}
+
+func readiness(checks []Check) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), probeTimeout)
+		defer cancel()
+		errs := make([]error, len(checks))
+		var wg sync.WaitGroup
+		for i, check := range checks {
+			wg.Go(func() { errs[i] = check.Probe(ctx) })
+		}
+		wg.Wait()
+
+		status, body := http.StatusOK, readyBody{Status: "ready", Checks: make([]readyLine, len(checks))}
+		for i, check := range checks {
+			body.Checks[i] = readyLine{Name: check.Name, Status: "ok"}
+			switch {
+			case errs[i] == nil:
+				continue
+			case check.Required:
+				status, body.Status = http.StatusServiceUnavailable, "unavailable"
+			case body.Status == "ready":
+				body.Status = "degraded"
+			}
+			body.Checks[i].Status, body.Checks[i].Reason = "failed", fault.DetailOf(errs[i])
+		}
+		c.JSON(status, body)
+	}
+}

@@ -1,0 +1,154 @@
+// Package httpserver is the HTTP half of a service: request IDs, one access
+// line, limits, recovered panics and unknown routes as problem documents,
+// /health, /ready and /metrics, and a graceful drain.
+//
+// A service makes one with [New], registers its routes on [Server.Router] (each
+// with [Limit]) and calls [Server.Run].
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/problem"
+)
+
+// Config is what an operator sets about every service's HTTP side.
+type Config struct {
+	Host         string        `env:"LISTEN_HOST" envDefault:"127.0.0.1" doc:"Address to listen on. The default is reachable from this machine only."`
+	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"15s" doc:"How long requests in flight may take to finish when the service is stopped."`
+}
+
+// Validate reports values that cannot work.
+func (c Config) Validate() []error {
+	if c.DrainTimeout < 0 {
+		return []error{fmt.Errorf("DRAIN_TIMEOUT: %v: a duration from 0s", c.DrainTimeout)}
+	}
+	return nil
+}
+
+// ValidatePort reports a port that cannot be listened on; 0 lets the system choose.
+func ValidatePort(name string, port int) []error {
+	if port < 0 || port > 65535 {
+		return []error{fmt.Errorf("%s: %d: a port from 0 to 65535", name, port)}
+	}
+	return nil
+}
+
+// Addr joins the configured host and a port.
+func (c Config) Addr(port int) string { return net.JoinHostPort(c.Host, strconv.Itoa(port)) }
+
+// Options are what a service's code decides.
+type Options struct {
+	Service string
+	Addr    string // host:port; port 0 lets the system choose
+	Logger  *slog.Logger
+	// Registry receives the request metrics and is served at /metrics.
+	Registry     *prometheus.Registry
+	DrainTimeout time.Duration
+	// Health returns the body of GET /health, which is always 200: the process lives.
+	Health func(context.Context) any
+	// Checks are what GET /ready asks, all at once.
+	Checks []Check
+}
+
+// Server is a service's HTTP server.
+type Server struct {
+	opts   Options
+	router *gin.Engine
+}
+
+// Gin announces itself on standard output unless told not to, by a global.
+var quietGin = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+
+// New returns a server with the common routes and middleware, not yet listening.
+func New(o Options) *Server {
+	quietGin()
+	router := gin.New()
+	router.HandleMethodNotAllowed = true
+	metrics := newMetrics(o.Registry)
+	router.Use(requestID, observe(o.Logger, metrics), recovered, defaultLimit)
+	router.NoRoute(problem.Handler(func(*gin.Context) error {
+		return fault.New(fault.NotFound, "There is no such address here. GET / lists what there is.")
+	}))
+	router.NoMethod(problem.Handler(func(c *gin.Context) error {
+		return fault.Newf(fault.NotAllowed, "This address does not answer %s. The Allow header lists what it answers.", c.Request.Method)
+	}))
+	router.GET("/health", func(c *gin.Context) { c.JSON(http.StatusOK, o.Health(c.Request.Context())) })
+	router.GET("/ready", readiness(o.Checks))
+	router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
+	return &Server{opts: o, router: router}
+}
+
+// NewRegistry returns a metrics registry with the process's and Go's own metrics.
+func NewRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// Router returns the router on which the service registers its routes.
+func (s *Server) Router() *gin.Engine { return s.router }
+
+// Run listens and serves until ctx ends, then lets requests in flight finish
+// for at most the drain timeout. onListen, if not nil, learns the address.
+func (s *Server) Run(ctx context.Context, onListen func(net.Addr)) error {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", s.opts.Addr)
+	if err != nil {
+		return explainListen(s.opts.Addr, err)
+	}
+	server := &http.Server{
+		Handler:           s.router,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn),
+		// Requests outlive ctx: they are drained, not cut.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	s.opts.Logger.InfoContext(ctx, "listening", "service", s.opts.Service, "address", listener.Addr().String())
+	if onListen != nil {
+		onListen(listener.Addr())
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving %s: %w", s.opts.Addr, err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.DrainTimeout)
+	defer cancel()
+	err = server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.opts.Logger.WarnContext(ctx, "requests still in flight after the drain timeout were cut")
+		err = server.Close()
+	}
+	<-served
+	return err
+}
+
+func explainListen(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is already taken: stop the program that listens there, or choose another port", addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s needs more rights than this user has: choose a port above 1023", addr)
+	}
+	return fmt.Errorf("listening on %s: %w", addr, err)
+}
