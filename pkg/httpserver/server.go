@@ -139,7 +139,9 @@ func (s *Server) Run(ctx context.Context, onListen func(net.Addr)) error {
 		s.opts.Logger.WarnContext(ctx, "requests still in flight after the drain timeout were cut")
 		err = server.Close()
 	}
-	<-served
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", s.opts.Addr, served)
+	}
 	return err
 }
 
