@@ -1,0 +1,107 @@
+package samplemanuals
+
+import (
+	"bytes"
+	"fmt"
+	"image/jpeg"
+	"time"
+
+	"codeberg.org/go-pdf/fpdf"
+)
+
+// made is the date in every PDF, so that the same source gives the same bytes.
+var made = time.Date(2026, time.November, 1, 9, 0, 0, 0, time.UTC)
+
+func newPDF(title string) *fpdf.Fpdf {
+	pdf := fpdf.New("P", "pt", "A4", "")
+	pdf.SetAutoPageBreak(false, 0)
+	pdf.SetCatalogSort(true)
+	pdf.SetCreationDate(made)
+	pdf.SetModificationDate(made)
+	pdf.SetProducer("Signpost sample manuals", false)
+	pdf.SetTitle(title, true)
+	return pdf
+}
+
+// drawText makes a PDF with a text layer.
+func drawText(src Source, sheets []*sheet, faces *typeface) ([]byte, error) {
+	pdf := newPDF(src.Title)
+	for i, ttf := range faces.ttf {
+		// fpdf changes the bytes it is given.
+		pdf.AddUTF8FontFromBytes(faceName(face(i)), "", bytes.Clone(ttf))
+	}
+	for _, s := range sheets {
+		pdf.AddPage()
+		pdf.SetFillColor(232, 236, 240)
+		for _, b := range s.shades {
+			pdf.Rect(b.x, b.y, b.w, b.h, "F")
+		}
+		pdf.SetDrawColor(110, 110, 110)
+		pdf.SetLineWidth(0.6)
+		for _, b := range s.rules {
+			pdf.Line(b.x, b.y, b.x+b.w, b.y+b.h)
+		}
+		for _, r := range s.runs {
+			pdf.SetFont(faceName(r.face), "", r.size)
+			pdf.Text(r.x, r.y, r.text)
+		}
+	}
+	out, err := output(pdf)
+	if err != nil || src.Form != Ligatures {
+		return out, err
+	}
+	return loseLigatures(out)
+}
+
+func faceName(f face) string { return fmt.Sprintf("face%d", f) }
+
+// drawScan makes a PDF whose pages are pictures.
+func drawScan(src Source, sheets []*sheet, faces *typeface) ([]byte, error) {
+	pdf := newPDF(src.Title)
+	rasteriser := newRasteriser(faces)
+	for i, s := range sheets {
+		picture, err := rasteriser.draw(s, uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: 60}); err != nil {
+			return nil, fmt.Errorf("encode page %d: %w", i+1, err)
+		}
+		name, options := fmt.Sprintf("page%d", i+1), fpdf.ImageOptions{ImageType: "JPG"}
+		pdf.AddPage()
+		pdf.RegisterImageOptionsReader(name, options, &b)
+		pdf.ImageOptions(name, 0, 0, pageWidth, pageHeight, false, options, 0, "")
+	}
+	return output(pdf)
+}
+
+func output(pdf *fpdf.Fpdf) ([]byte, error) {
+	var b bytes.Buffer
+	if err := pdf.Output(&b); err != nil {
+		return nil, fmt.Errorf("write PDF: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// fpdfToUnicode ends the character map that fpdf gives each font: every code
+// is its own character. The map is not compressed.
+const fpdfToUnicode = "/CIDSystemInfo\n<</Registry (Adobe)\n/Ordering (UCS)\n/Supplement 0\n>> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n" +
+	"1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n1 beginbfrange\n<0000> <FFFF> <0000>\nendbfrange\n"
+
+// lostToUnicode sends the five ligatures to U+FFFD and every other code to
+// itself. It is shorter than the map it replaces.
+const lostToUnicode = "/CMapName /Lost def\n/CMapType 2 def\n" +
+	"1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n3 beginbfrange\n<0000> <FAFF> <0000>\n" +
+	"<FB00> <FB04> [<FFFD> <FFFD> <FFFD> <FFFD> <FFFD>]\n<FB05> <FFFF> <FB05>\nendbfrange\n"
+
+// loseLigatures replaces the character maps with ones of the same length, so
+// that the file's offsets stay right.
+func loseLigatures(pdf []byte) ([]byte, error) {
+	pad := len(fpdfToUnicode) - len(lostToUnicode)
+	if !bytes.Contains(pdf, []byte(fpdfToUnicode)) || pad < 0 {
+		return nil, fmt.Errorf("fpdf's character map is not as expected")
+	}
+	lost := append([]byte(lostToUnicode), bytes.Repeat([]byte("\n"), pad)...)
+	return bytes.ReplaceAll(pdf, []byte(fpdfToUnicode), lost), nil
+}
