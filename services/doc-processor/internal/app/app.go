@@ -1,0 +1,136 @@
+// Package app puts the doc-processor together.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+
+	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/services/doc-processor/internal/config"
+	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/httpapi"
+	"signpost.internal/services/doc-processor/internal/worker"
+)
+
+// Run serves until ctx ends.
+func Run(ctx context.Context, environ map[string]string, stdout io.Writer) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program, which runs itself as worker: %w", err)
+	}
+	return run(ctx, environ, stdout, program, nil)
+}
+
+// run is Run with the program that its workers run, and with a call when the
+// service listens.
+func run(ctx context.Context, environ map[string]string, stdout io.Writer, program string, onListen func(net.Addr)) error {
+	var cfg config.Config
+	if err := env.Load(&cfg, environ); err != nil {
+		return err
+	}
+	logger := daemon.Logger(stdout, "doc-processor")
+	model, err := provider.Open(cfg.Provider, provider.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	spool, cache, err := cfg.Dirs()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return fmt.Errorf("make the cache folder: %w", err)
+	}
+	words, err := wordList(ctx, cfg.WordList, environ["WORD_LIST"] != "", logger)
+	if err != nil {
+		return err
+	}
+
+	pool := worker.NewPool(worker.Options{
+		Command:     []string{program, workerArg},
+		Env:         workerEnv(environ),
+		Size:        cfg.WorkerCount(),
+		PageTimeout: cfg.PageTimeout,
+		Logger:      logger,
+		Settings: worker.Settings{
+			Reader:    cfg.PDFReader,
+			Languages: cfg.Languages(),
+			CacheDir:  cache,
+			Memory:    uint64(cfg.WorkerMemory) << 20,
+			MaxPixels: cfg.MaxMegapixels * 1_000_000,
+		},
+	})
+	defer pool.Close()
+	documents, err := document.New(document.Options{
+		Engine:   pool,
+		Words:    words,
+		SpoolDir: spool,
+		Parallel: cfg.WorkerCount(),
+		MaxQueue: cfg.MaxQueue,
+		MaxPages: cfg.MaxPages,
+		Timeout:  cfg.DocumentTimeout,
+		Logger:   logger,
+	})
+	if err != nil {
+		return err
+	}
+	ocr := newOCRCheck(program, cfg.Languages(), workerEnv(environ))
+
+	api := httpapi.New(httpapi.Options{
+		Documents:       documents,
+		OCR:             ocr.status,
+		Provider:        model.Provider(),
+		Model:           model.Model(),
+		Version:         daemon.Version(),
+		PDFReader:       cfg.PDFReader,
+		OCRLanguages:    cfg.Languages(),
+		MaxUpload:       int64(cfg.MaxUploadMB) << 20,
+		MaxPages:        cfg.MaxPages,
+		DocumentTimeout: cfg.DocumentTimeout,
+	})
+	server := httpserver.New(httpserver.Options{
+		Service:      "doc-processor",
+		Addr:         cfg.HTTP.Addr(cfg.Port),
+		Logger:       logger,
+		Registry:     httpserver.NewRegistry(),
+		DrainTimeout: cfg.HTTP.DrainTimeout,
+		Health:       api.Health,
+		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}},
+	})
+	api.Register(server.Router())
+	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model(),
+		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount())
+	return server.Run(ctx, onListen)
+}
+
+// wordList reads the word list. Without one, lost characters can be restored
+// from a document's own words only; that is an error if one was asked for.
+func wordList(ctx context.Context, path string, asked bool, logger *slog.Logger) (document.WordList, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		logger.WarnContext(ctx, "no word list: lost characters are restored from a document's own words only", "path", path)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("WORD_LIST: %w", err)
+	}
+	defer file.Close()
+	return document.ReadWordList(file)
+}
+
+// workerEnv is what workers see of the environment: where Tesseract's data are.
+func workerEnv(environ map[string]string) []string {
+	if prefix := environ["TESSDATA_PREFIX"]; prefix != "" {
+		return []string{"TESSDATA_PREFIX=" + prefix}
+	}
+	return nil
+}

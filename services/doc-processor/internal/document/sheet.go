@@ -1,0 +1,127 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"signpost.internal/pkg/fault"
+)
+
+// sheet is a page while it is being read.
+type sheet struct {
+	text    PageText
+	scan    PageScan
+	scanned bool
+	err     error
+}
+
+func (s *sheet) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// layer reads the page's text layer.
+func (s *sheet) layer(ctx context.Context, engine Engine, src Source, page int) {
+	text, err := retried(ctx, func() (PageText, error) { return engine.Text(ctx, src, page) })
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.text = text
+}
+
+// settled reports whether there is nothing for OCR to do.
+func (s *sheet) settled(kind Kind) bool {
+	return s.err != nil || kind == Text || kind == PDF && usable(s.text.Text, s.text.Pictured)
+}
+
+// ocr reads the page's image.
+func (s *sheet) ocr(ctx context.Context, engine Engine, src Source, page int) {
+	scan, err := retried(ctx, func() (PageScan, error) { return engine.Scan(ctx, src, page) })
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.scan, s.scanned = scan, true
+}
+
+// page is the outcome for the client.
+func (s *sheet) page(number int, kind Kind) Page {
+	page := Page{Number: number, Method: None}
+	// A stamp on a scan that OCR could not read is still there to be told.
+	layerWins := !s.scanned || count(s.text.Text).readable > count(s.scan.Text).readable
+	switch {
+	case kind == Text && s.err == nil:
+		certain := 1.0
+		page.Method, page.Confidence = TextLayer, &certain
+		page.Text = strings.ReplaceAll(strings.ReplaceAll(s.text.Text, "\r\n", "\n"), "\r", "\n")
+	case layerWins && count(s.text.Text).readable > 0:
+		confidence := textConfidence(s.text.Text)
+		page.Method, page.Confidence, page.Text = TextLayer, &confidence, s.text.Text
+	case s.scanned && s.scan.Words > 0:
+		confidence := s.scan.Confidence
+		page.Method, page.Confidence, page.Text = Tesseract, &confidence, s.scan.Text
+	case s.scanned && !s.scan.Blank:
+		page.Error = "There is something on the page, but no words could be read from it."
+	}
+	if s.err != nil {
+		page.Error = reason(s.err)
+	}
+	return page
+}
+
+// reason is a page's error in words for the client.
+func reason(err error) string {
+	if text, ok := lost(err); ok {
+		return "The page could not be read: " + text + "."
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f.Detail
+	}
+	return "The page could not be read."
+}
+
+// assemble makes the result. A document of which no page could be read is
+// refused with the first page's reason.
+func (p *Processor) assemble(ctx context.Context, kind Kind, sheets []sheet) (*Result, error) {
+	result := &Result{Kind: kind, Method: None, Pages: make([]Page, len(sheets))}
+	failed, lostMarks := 0, 0
+	var texts []string
+	for i := range sheets {
+		s := &sheets[i]
+		page := s.page(i+1, kind)
+		result.Pages[i] = page
+		if s.err != nil {
+			failed++
+		}
+		if page.Error != "" {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d: %s", page.Number, page.Error))
+		}
+		if s.text.Notice != "" {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d %s", page.Number, s.text.Notice))
+		}
+		if page.Method != None {
+			texts = append(texts, page.Text)
+			lostMarks += strings.Count(page.Text, string(utf8.RuneError))
+			switch result.Method {
+			case None, page.Method:
+				result.Method = page.Method
+			default:
+				result.Method = Mixed
+			}
+		}
+	}
+	if failed == len(sheets) {
+		return nil, p.refusal(ctx, sheets[0].err)
+	}
+	if lostMarks > 0 {
+		result.Warnings = append(result.Warnings, fmt.Sprintf("%d characters that the file does not name are shown as \ufffd", lostMarks))
+	}
+	result.Markdown = strings.Join(texts, "\n\n")
+	return result, nil
+}

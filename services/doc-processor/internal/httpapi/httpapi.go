@@ -1,0 +1,197 @@
+// Package httpapi is the doc-processor's HTTP surface.
+package httpapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/problem"
+	"signpost.internal/services/doc-processor/internal/document"
+)
+
+// receiveTimeout is what an upload may take on top of the reading.
+const receiveTimeout = 5 * time.Minute
+
+// formOverhead is room for a multipart form around the file, in bytes.
+const formOverhead = 64 << 10
+
+// reader receives and reads documents.
+type reader interface {
+	Receive() (*document.Upload, error)
+}
+
+// Options are what the API needs.
+type Options struct {
+	Documents reader
+	// OCR returns nil or why optical character recognition does not work.
+	OCR             func(context.Context) error
+	Provider, Model string
+	Version         string
+	PDFReader       string
+	OCRLanguages    []string
+	MaxUpload       int64 // bytes
+	MaxPages        int
+	DocumentTimeout time.Duration
+}
+
+// API answers the requests.
+type API struct{ options Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{options: o} }
+
+// Register adds the routes.
+func (a *API) Register(router gin.IRouter) {
+	quick := httpserver.Limit(formOverhead, 30*time.Second)
+	router.GET("/", quick, a.root)
+	router.GET("/capabilities", quick, a.capabilities)
+	router.POST("/process",
+		httpserver.Limit(a.options.MaxUpload+formOverhead, receiveTimeout+a.options.DocumentTimeout),
+		problem.Handler(a.process))
+}
+
+func (a *API) root(c *gin.Context) {
+	c.JSON(http.StatusOK, gin.H{
+		"service":     "doc-processor",
+		"version":     a.options.Version,
+		"description": "Reads PDFs, images and text files into text, page by page.",
+		"status":      "running",
+		"endpoints": gin.H{
+			"health":       "GET /health",
+			"ready":        "GET /ready",
+			"metrics":      "GET /metrics",
+			"capabilities": "GET /capabilities",
+			"process":      "POST /process",
+		},
+	})
+}
+
+// Health is the body of GET /health.
+type Health struct {
+	Status              string   `json:"status"`
+	LlamaparseAvailable bool     `json:"llamaparse_available"`
+	OCRServiceAvailable bool     `json:"ocr_service_available"`
+	ProcessingMethods   []string `json:"processing_methods"`
+	Provider            string   `json:"provider"`
+	Model               string   `json:"model"`
+}
+
+// Health reports what the service can do now.
+func (a *API) Health(ctx context.Context) any {
+	h := Health{
+		Status:            "healthy",
+		ProcessingMethods: []string{string(document.TextLayer)},
+		Provider:          a.options.Provider,
+		Model:             a.options.Model,
+	}
+	if a.options.OCR(ctx) == nil {
+		h.OCRServiceAvailable = true
+		h.ProcessingMethods = append(h.ProcessingMethods, string(document.Tesseract))
+	}
+	return h
+}
+
+type capabilities struct {
+	MediaTypes   []document.Kind `json:"media_types"`
+	Methods      []string        `json:"methods"`
+	PDFReader    string          `json:"pdf_reader"`
+	OCRLanguages []string        `json:"ocr_languages"`
+	UsesModel    bool            `json:"uses_model"`
+	MaxBytes     int64           `json:"max_bytes"`
+	MaxPages     int             `json:"max_pages"`
+	Seconds      float64         `json:"timeout_seconds"`
+}
+
+func (a *API) capabilities(c *gin.Context) {
+	methods := []string{string(document.TextLayer)}
+	if a.options.OCR(c.Request.Context()) == nil {
+		methods = append(methods, string(document.Tesseract))
+	}
+	c.JSON(http.StatusOK, capabilities{
+		MediaTypes:   []document.Kind{document.PDF, document.PNG, document.JPEG, document.TIFF, document.Text},
+		Methods:      methods,
+		PDFReader:    a.options.PDFReader,
+		OCRLanguages: a.options.OCRLanguages,
+		MaxBytes:     a.options.MaxUpload,
+		MaxPages:     a.options.MaxPages,
+		Seconds:      a.options.DocumentTimeout.Seconds(),
+	})
+}
+
+type processed struct {
+	Markdown       string          `json:"markdown"`
+	Method         document.Method `json:"method"`
+	Pages          int             `json:"pages"`
+	Success        bool            `json:"success"`
+	Error          *string         `json:"error"` // always null: failures are problem documents
+	ProcessingTime float64         `json:"processing_time"`
+	MediaType      document.Kind   `json:"media_type"`
+	PageResults    []pageResult    `json:"page_results"`
+	Warnings       []string        `json:"warnings"`
+}
+
+type pageResult struct {
+	Page       int             `json:"page"`
+	Method     document.Method `json:"method"`
+	Confidence *float64        `json:"confidence"`
+	Text       string          `json:"text"`
+	Error      string          `json:"error,omitempty"`
+}
+
+// process reads the file of a multipart form.
+func (a *API) process(c *gin.Context) error {
+	start := time.Now()
+	upload, err := a.options.Documents.Receive()
+	if err != nil {
+		return err
+	}
+	// The file is in the spool only, which is emptied at the next start too.
+	defer func() { _ = upload.Close() }()
+	if _, err := httpserver.ReadUpload(c, "file", &capped{w: upload, limit: a.options.MaxUpload}); err != nil {
+		return err
+	}
+	result, err := upload.Read(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, toWire(result, time.Since(start)))
+	return nil
+}
+
+func toWire(r *document.Result, took time.Duration) processed {
+	out := processed{
+		Markdown:       r.Markdown,
+		Method:         r.Method,
+		Pages:          len(r.Pages),
+		Success:        true,
+		ProcessingTime: took.Seconds(),
+		MediaType:      r.Kind,
+		PageResults:    make([]pageResult, len(r.Pages)),
+		Warnings:       append([]string{}, r.Warnings...),
+	}
+	for i, p := range r.Pages {
+		out.PageResults[i] = pageResult{Page: p.Number, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Error: p.Error}
+	}
+	return out
+}
+
+// capped refuses to write more than its limit.
+type capped struct {
+	w     io.Writer
+	limit int64
+	done  int64
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	c.done += int64(len(p))
+	if c.done > c.limit {
+		return 0, fault.Newf(fault.TooLarge, "The file is larger than the %d MiB that are accepted.", c.limit>>20)
+	}
+	return c.w.Write(p)
+}

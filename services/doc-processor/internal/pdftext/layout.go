@@ -1,0 +1,512 @@
+package pdftext
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"signpost.internal/services/doc-processor/internal/document"
+)
+
+// Layout puts a page's glyphs in reading order and returns its text: lines of
+// a paragraph joined, paragraphs parted by a blank line, columns one after the
+// other. Where a line ends in a hyphen within a word, the text has a
+// [document.LineHyphen] at the joint.
+func Layout(glyphs []Glyph) string {
+	var parts []string
+	for _, quarter := range turns(glyphs) {
+		upright := turned(glyphs, quarter)
+		pieces := segments(upright)
+		var lines []line
+		for _, block := range ordered(pieces) {
+			lines = append(lines, blockLines(block)...)
+		}
+		if text := paragraphs(lines); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// turns lists the glyphs' directions, the most frequent first.
+func turns(glyphs []Glyph) []int {
+	var count [4]int
+	for _, g := range glyphs {
+		if !unicode.IsSpace(g.Rune) {
+			count[g.Quarter&3]++
+		}
+	}
+	var found []int
+	for quarter, n := range count {
+		if n > 0 {
+			found = append(found, quarter)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b int) int { return count[b] - count[a] })
+	return found
+}
+
+// turned returns the glyphs of one direction, turned upright. Spaces and line
+// ends, which have no direction of their own, follow the glyph before them.
+func turned(glyphs []Glyph, quarter int) []Glyph {
+	out := make([]Glyph, 0, len(glyphs))
+	mine := true
+	for _, g := range glyphs {
+		if !unicode.IsSpace(g.Rune) {
+			mine = g.Quarter&3 == quarter
+			if !mine && len(out) > 0 && out[len(out)-1].Rune != '\n' {
+				out = append(out, Glyph{Rune: '\n'})
+			}
+		}
+		if !mine {
+			continue
+		}
+		switch quarter {
+		case 1:
+			g.Left, g.Bottom, g.Right, g.Top = g.Bottom, -g.Right, g.Top, -g.Left
+		case 2:
+			g.Left, g.Bottom, g.Right, g.Top = -g.Right, -g.Top, -g.Left, -g.Bottom
+		case 3:
+			g.Left, g.Bottom, g.Right, g.Top = -g.Top, g.Left, -g.Bottom, g.Right
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// segment is an unbroken piece of one line, as the content stream gave it.
+type segment struct {
+	text                     string
+	left, bottom, right, top float64
+	order                    int // place in the content stream
+	words                    int
+}
+
+func (s segment) height() float64 { return s.top - s.bottom }
+func (s segment) middle() float64 { return (s.top + s.bottom) / 2 }
+
+// segments cuts the stream of glyphs at line ends, jumps and wide gaps.
+func segments(glyphs []Glyph) []segment {
+	var (
+		out   []segment
+		text  strings.Builder
+		now   segment
+		space bool
+		begun bool
+	)
+	flush := func() {
+		if begun {
+			now.text = text.String()
+			now.words = len(strings.Fields(now.text))
+			now.order = len(out)
+			out = append(out, now)
+		}
+		text.Reset()
+		begun, space = false, false
+	}
+	em := typicalHeight(glyphs) / 0.6
+	for _, g := range glyphs {
+		if g.Rune == '\n' || g.Rune == '\r' {
+			flush()
+			continue
+		}
+		if unicode.IsSpace(g.Rune) {
+			space = begun
+			continue
+		}
+		if g.Right < g.Left {
+			g.Left, g.Right = g.Right, g.Left
+		}
+		if g.Top < g.Bottom {
+			g.Bottom, g.Top = g.Top, g.Bottom
+		}
+		if begun && broken(now, g, em) {
+			flush()
+		}
+		if space {
+			text.WriteByte(' ')
+			space = false
+		}
+		text.WriteRune(g.Rune)
+		if !begun {
+			now = segment{left: g.Left, bottom: g.Bottom, right: g.Right, top: g.Top}
+			begun = true
+			continue
+		}
+		now.left, now.bottom = min(now.left, g.Left), min(now.bottom, g.Bottom)
+		now.right, now.top = max(now.right, g.Right), max(now.top, g.Top)
+	}
+	flush()
+	return out
+}
+
+// broken reports whether the glyph starts a new segment after s.
+func broken(s segment, g Glyph, em float64) bool {
+	size := max(em, s.height())
+	middle := (g.Top + g.Bottom) / 2
+	if middle > s.top+0.35*size || middle < s.bottom-0.35*size {
+		return true
+	}
+	return g.Left > s.right+1.5*size || g.Right < s.right-1.5*size && g.Left < s.right-2*size
+}
+
+// typicalHeight is the median height of the letters, in points.
+func typicalHeight(glyphs []Glyph) float64 {
+	heights := make([]float64, 0, len(glyphs))
+	for _, g := range glyphs {
+		if unicode.IsLetter(g.Rune) {
+			heights = append(heights, math.Abs(g.Top-g.Bottom))
+		}
+	}
+	return median(heights, 6)
+}
+
+func median(values []float64, none float64) float64 {
+	if len(values) == 0 {
+		return none
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// line is one line of text of one column.
+type line struct {
+	text             string
+	left, right      float64
+	bottom, top      float64
+	blockLeft        float64
+	blockRight       float64
+	firstOfItsColumn bool
+}
+
+// rowsOf groups segments that stand beside each other, from the top down; the
+// segments of a row run from left to right.
+func rowsOf(pieces []segment) [][]segment {
+	sorted := slices.Clone(pieces)
+	slices.SortStableFunc(sorted, func(a, b segment) int { return cmp.Compare(b.middle(), a.middle()) })
+	var rows [][]segment
+	var bottom, top float64
+	for _, s := range sorted {
+		if len(rows) > 0 {
+			overlap := min(top, s.top) - max(bottom, s.bottom)
+			smaller := min(top-bottom, s.height())
+			if overlap > 0.5*smaller || overlap >= 0 && inside(s.middle(), bottom, top) {
+				last := len(rows) - 1
+				rows[last] = append(rows[last], s)
+				// The row keeps the band of its tallest piece: a band that
+				// grew with each piece would swallow the next line.
+				if s.height() > top-bottom {
+					bottom, top = s.bottom, s.top
+				}
+				continue
+			}
+		}
+		rows = append(rows, []segment{s})
+		bottom, top = s.bottom, s.top
+	}
+	for _, row := range rows {
+		slices.SortStableFunc(row, func(a, b segment) int { return cmp.Compare(a.left, b.left) })
+	}
+	return rows
+}
+
+func inside(v, low, high float64) bool { return v >= low && v <= high }
+
+// ordered parts the page into blocks, each a column or what spans the columns,
+// in reading order.
+func ordered(pieces []segment) [][]segment {
+	if len(pieces) < 6 {
+		return [][]segment{pieces}
+	}
+	rows := rowsOf(pieces)
+	gutter, ok := findGutter(pieces, rows)
+	if !ok {
+		return [][]segment{pieces}
+	}
+	var blocks [][]segment
+	var left, right, across []segment
+	flushColumns := func() {
+		if len(left) > 0 {
+			blocks = append(blocks, ordered(left)...)
+		}
+		if len(right) > 0 {
+			blocks = append(blocks, ordered(right)...)
+		}
+		left, right = nil, nil
+	}
+	for _, row := range rows {
+		if slices.ContainsFunc(row, gutter.crossedBy) {
+			flushColumns()
+			across = append(across, row...)
+			continue
+		}
+		if len(across) > 0 {
+			blocks = append(blocks, ordered(across)...)
+			across = nil
+		}
+		for _, s := range row {
+			if s.right <= gutter.right {
+				left = append(left, s)
+			} else {
+				right = append(right, s)
+			}
+		}
+	}
+	flushColumns()
+	if len(across) > 0 {
+		blocks = append(blocks, across)
+	}
+	return blocks
+}
+
+// gutter is the empty strip between two columns.
+type gutter struct{ left, right float64 }
+
+func (g gutter) crossedBy(s segment) bool {
+	middle := (g.left + g.right) / 2
+	return s.left < middle && s.right > middle
+}
+
+// The least that counts as two columns of prose: so many rows on each side,
+// and so many words to a line. A table's cells are shorter.
+const (
+	columnRows  = 3
+	columnWords = 2.5
+)
+
+// findGutter looks for the strip that parts the page into two columns of
+// running text. A table is no such thing: its rows read across.
+func findGutter(pieces []segment, rows [][]segment) (gutter, bool) {
+	left, right := math.Inf(1), math.Inf(-1)
+	for _, s := range pieces {
+		left, right = min(left, s.left), max(right, s.right)
+	}
+	best, bestScore := gutter{}, 0
+	for _, edge := range candidates(pieces) {
+		if edge < left+0.15*(right-left) || edge > right-0.15*(right-left) {
+			continue
+		}
+		g := gutter{left: edge, right: right}
+		var leftSide, rightSide []segment
+		crossing := 0
+		for _, row := range rows {
+			if slices.ContainsFunc(row, func(s segment) bool { return s.left < edge-1 && s.right > edge+1 }) {
+				crossing++
+				continue
+			}
+			for _, s := range row {
+				if s.right <= edge+1 {
+					leftSide = append(leftSide, s)
+				} else {
+					rightSide = append(rightSide, s)
+					g.right = min(g.right, s.left)
+				}
+			}
+		}
+		if len(rowsOf(leftSide)) < columnRows || len(rowsOf(rightSide)) < columnRows || g.right-g.left < 4 {
+			continue
+		}
+		score := min(len(leftSide), len(rightSide)) - crossing/2
+		if score <= bestScore || !prose(leftSide) || !prose(rightSide) || interleaved(leftSide, rightSide) {
+			continue
+		}
+		best, bestScore = g, score
+	}
+	return best, bestScore > 0
+}
+
+// candidates are the right edges of the segments, each once to the point.
+func candidates(pieces []segment) []float64 {
+	var edges []float64
+	for _, s := range pieces {
+		edges = append(edges, math.Ceil(s.right))
+	}
+	slices.Sort(edges)
+	return slices.Compact(edges)
+}
+
+// prose reports whether the segments are lines of running text.
+func prose(side []segment) bool {
+	words := 0
+	for _, s := range side {
+		words += s.words
+	}
+	return float64(words) >= columnWords*float64(len(side))
+}
+
+// interleaved reports whether the content stream goes to and fro between the
+// sides, as it does in a table written row by row.
+func interleaved(left, right []segment) bool {
+	type piece struct {
+		order int
+		side  bool
+	}
+	all := make([]piece, 0, len(left)+len(right))
+	for _, s := range left {
+		all = append(all, piece{s.order, false})
+	}
+	for _, s := range right {
+		all = append(all, piece{s.order, true})
+	}
+	slices.SortFunc(all, func(a, b piece) int { return a.order - b.order })
+	changes := 0
+	for i := 1; i < len(all); i++ {
+		if all[i].side != all[i-1].side {
+			changes++
+		}
+	}
+	return changes > 3 && 3*changes > min(len(left), len(right))
+}
+
+// blockLines joins a block's segments into lines.
+func blockLines(block []segment) []line {
+	left, right := math.Inf(1), math.Inf(-1)
+	for _, s := range block {
+		left, right = min(left, s.left), max(right, s.right)
+	}
+	var lines []line
+	for _, row := range rowsOf(block) {
+		l := line{left: row[0].left, bottom: row[0].bottom, top: row[0].top, blockLeft: left, blockRight: right}
+		var text strings.Builder
+		for i, s := range row {
+			if i > 0 && !touching(row[i-1], s) {
+				text.WriteByte(' ')
+			}
+			text.WriteString(s.text)
+			l.right = max(l.right, s.right)
+			l.bottom, l.top = min(l.bottom, s.bottom), max(l.top, s.top)
+		}
+		l.text = text.String()
+		l.firstOfItsColumn = len(lines) == 0
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// touching reports whether b goes on in the word in which a ended.
+func touching(a, b segment) bool {
+	return b.left-a.right < 0.12*min(a.height(), b.height())
+}
+
+// paragraphs joins lines into paragraphs.
+func paragraphs(lines []line) string {
+	var out strings.Builder
+	leading := typicalLeading(lines)
+	for i, l := range lines {
+		if i == 0 {
+			out.WriteString(l.text)
+			continue
+		}
+		before := lines[i-1]
+		if parted(before, l, leading) {
+			out.WriteString("\n\n")
+			out.WriteString(l.text)
+			continue
+		}
+		joinLines(&out, before.text, l.text)
+	}
+	return out.String()
+}
+
+// joinLines writes the next line of a paragraph.
+func joinLines(out *strings.Builder, before, next string) {
+	end, size := utf8.DecodeLastRuneInString(before)
+	prev, _ := utf8.DecodeLastRuneInString(before[:len(before)-size])
+	first, _ := utf8.DecodeRuneInString(next)
+	switch {
+	case isHyphen(end) && unicode.IsLetter(prev) && unicode.IsLetter(first):
+		joined := out.String()
+		joined = joined[:len(joined)-size]
+		out.Reset()
+		out.WriteString(joined)
+		out.WriteRune(document.LineHyphen)
+	case isHyphen(end) && unicode.IsDigit(prev) && unicode.IsDigit(first):
+		// A number or range that was broken at its hyphen: nothing between.
+	default:
+		out.WriteByte(' ')
+	}
+	out.WriteString(next)
+}
+
+func isHyphen(r rune) bool { return r == '-' || r == '\u00ad' || r == '\u2010' }
+
+// typicalLeading is the median distance from line to line.
+func typicalLeading(lines []line) float64 {
+	var steps []float64
+	for i := 1; i < len(lines); i++ {
+		if step := centre(lines[i-1]) - centre(lines[i]); step > 0 && !lines[i].firstOfItsColumn {
+			steps = append(steps, step)
+		}
+	}
+	return median(steps, 0)
+}
+
+func centre(l line) float64 { return (l.top + l.bottom) / 2 }
+
+// parted reports whether a new paragraph starts at l.
+func parted(before, l line, leading float64) bool {
+	if marker(l.text) {
+		return true
+	}
+	ended := endsSentence(before.text)
+	width := before.blockRight - before.blockLeft
+	short := before.right < before.blockRight-0.2*width
+	if l.firstOfItsColumn {
+		// Text that runs on from the foot of one column to the next stays
+		// one paragraph.
+		return ended || short || startsUpper(l.text)
+	}
+	step := centre(before) - centre(l)
+	height := max(before.top-before.bottom, l.top-l.bottom)
+	switch {
+	case step > max(1.35*leading, 1.1*height) || step < 0:
+		return true
+	case sizeChanged(before, l):
+		return true
+	case l.left > before.left+0.8*(l.top-l.bottom) && ended:
+		return true
+	default:
+		return short && (ended || startsUpper(l.text))
+	}
+}
+
+// sizeChanged reports a change of type size, as between heading and text.
+func sizeChanged(a, b line) bool {
+	x, y := a.top-a.bottom, b.top-b.bottom
+	return max(x, y) > 1.45*min(x, y) && min(len(a.text), len(b.text)) > 3
+}
+
+func endsSentence(text string) bool {
+	r, _ := utf8.DecodeLastRuneInString(strings.TrimRight(text, `"')]’”`))
+	return strings.ContainsRune(".!?:;", r)
+}
+
+func startsUpper(text string) bool {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, `"'([‘“£`))
+	return unicode.IsUpper(r) || unicode.IsDigit(r)
+}
+
+// marker reports whether the line starts an item of a list.
+func marker(text string) bool {
+	first, rest, ok := strings.Cut(text, " ")
+	if !ok || rest == "" {
+		return false
+	}
+	switch first {
+	case "•", "◦", "▪", "■", "●", "○", "–", "-", "*", "·", "‣", "➢", "✓", "o":
+		return true
+	}
+	if body, ok := strings.CutSuffix(first, ")"); ok {
+		body = strings.TrimPrefix(body, "(")
+		return body != "" && len(body) <= 4 && !strings.ContainsFunc(body, func(r rune) bool {
+			return !unicode.IsDigit(r) && !unicode.IsLower(r)
+		})
+	}
+	if body, ok := strings.CutSuffix(first, "."); ok {
+		return body != "" && len(body) <= 3 && !strings.ContainsFunc(body, func(r rune) bool { return !unicode.IsDigit(r) })
+	}
+	return false
+}

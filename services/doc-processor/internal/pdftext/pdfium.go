@@ -1,0 +1,285 @@
+package pdftext
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/klippa-app/go-pdfium"
+	"github.com/klippa-app/go-pdfium/enums"
+	pdfiumerrors "github.com/klippa-app/go-pdfium/errors"
+	"github.com/klippa-app/go-pdfium/references"
+	"github.com/klippa-app/go-pdfium/requests"
+	"github.com/klippa-app/go-pdfium/webassembly"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// memoryPages bounds the sandbox's memory, in WebAssembly pages of 64 KiB:
+// 1 GiB. Beyond it PDFium sees an allocation fail.
+const memoryPages = 1 << 14
+
+// PDFium is the [Reader] and rasteriser that runs PDFium as WebAssembly.
+type PDFium struct {
+	pool     pdfium.Pool
+	instance pdfium.Pdfium
+	cache    wazero.CompilationCache
+}
+
+// OpenPDFium starts the sandbox. The machine code compiled from the
+// WebAssembly is kept in cacheDir, which processes can share: the first start
+// takes seconds, the later ones a fifth of a second.
+func OpenPDFium(ctx context.Context, cacheDir string) (*PDFium, error) {
+	cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("open the compilation cache: %w", err)
+	}
+	p := &PDFium{cache: cache}
+	p.pool, err = webassembly.Init(webassembly.Config{
+		Context:  ctx,
+		MinIdle:  0,
+		MaxIdle:  1,
+		MaxTotal: 1,
+		// No file system: the sandbox sees only the bytes handed to it.
+		FSConfig: wazero.NewFSConfig(),
+		Stdout:   io.Discard,
+		Stderr:   io.Discard,
+		RuntimeConfig: wazero.NewRuntimeConfig().
+			WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
+			WithMemoryLimitPages(memoryPages).
+			WithCompilationCache(cache),
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start PDFium: %w", err), cache.Close(ctx))
+	}
+	p.instance, err = p.pool.GetInstance(time.Minute)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start PDFium: %w", err), p.pool.Close(), cache.Close(ctx))
+	}
+	return p, nil
+}
+
+// Close stops the sandbox.
+func (p *PDFium) Close() error {
+	return errors.Join(p.pool.Close(), p.cache.Close(context.Background()))
+}
+
+// Open reads the file's structure.
+func (p *PDFium) Open(path string) (Document, error) { return p.OpenDocument(path) }
+
+// OpenDocument is [PDFium.Open] with the concrete type, which also draws.
+func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the spooled file: %w", err)
+	}
+	opened, err := p.instance.OpenDocument(&requests.OpenDocument{File: &data})
+	if err != nil {
+		return nil, openFault(err)
+	}
+	d := &PDFiumDocument{pdfium: p, ref: opened.Document}
+	count, err := p.instance.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: d.ref})
+	if err != nil {
+		return nil, errors.Join(openFault(err), d.Close())
+	}
+	d.pages = count.PageCount
+	return d, nil
+}
+
+// openFault translates PDFium's errors.
+func openFault(err error) error {
+	switch {
+	case errors.Is(err, pdfiumerrors.ErrPassword), errors.Is(err, pdfiumerrors.ErrSecurity):
+		return ErrEncrypted
+	case outOfMemory(err):
+		return fmt.Errorf("%w: %w", ErrMemory, err)
+	default:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+}
+
+// outOfMemory recognises the ways in which the sandbox reports that its
+// memory is used up.
+func outOfMemory(err error) bool {
+	text := err.Error()
+	for _, sign := range []string{"malloc", "memory", "unreachable", "abort", "bitmap"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// PDFiumDocument is an open document of a [PDFium].
+type PDFiumDocument struct {
+	pdfium *PDFium
+	ref    references.FPDF_DOCUMENT
+	pages  int
+	page   references.FPDF_PAGE // the page loaded last
+	loaded int                  // its number, from 1; 0 when there is none
+}
+
+// Pages is the number of pages.
+func (d *PDFiumDocument) Pages() int { return d.pages }
+
+// Close frees the document.
+func (d *PDFiumDocument) Close() error {
+	_, err := d.pdfium.instance.FPDF_CloseDocument(&requests.FPDF_CloseDocument{Document: d.ref})
+	return err
+}
+
+// load makes the page the loaded one. One page is kept, so that a document of
+// many pages does not fill the sandbox.
+func (d *PDFiumDocument) load(page int) (requests.Page, error) {
+	if d.loaded != page+1 {
+		if d.loaded != 0 {
+			d.loaded = 0
+			if _, err := d.pdfium.instance.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: d.page}); err != nil {
+				return requests.Page{}, pageFault(err)
+			}
+		}
+		loaded, err := d.pdfium.instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.ref, Index: page})
+		if err != nil {
+			return requests.Page{}, pageFault(err)
+		}
+		d.page, d.loaded = loaded.Page, page+1
+	}
+	return requests.Page{ByReference: &d.page}, nil
+}
+
+func pageFault(err error) error {
+	if outOfMemory(err) {
+		return fmt.Errorf("%w: %w", ErrMemory, err)
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
+}
+
+// Glyphs returns the page's characters.
+func (d *PDFiumDocument) Glyphs(page int) ([]Glyph, error) {
+	at, err := d.load(page)
+	if err != nil {
+		return nil, err
+	}
+	text, err := d.pdfium.instance.GetPageTextStructured(&requests.GetPageTextStructured{
+		Page: at, Mode: requests.GetPageTextStructuredModeChars,
+	})
+	if err != nil {
+		return nil, pageFault(err)
+	}
+	glyphs := make([]Glyph, 0, len(text.Chars))
+	for _, c := range text.Chars {
+		r, _ := utf8.DecodeRuneInString(c.Text)
+		switch {
+		case c.Text == "":
+			r = utf8.RuneError // a glyph without a character: a lost one
+		case r == '\u0002', r == '\ufffe':
+			r = '-' // PDFium's mark for a hyphen at the end of a line
+		case r == '\r':
+			continue // always followed by \n
+		}
+		box := c.PointPosition
+		glyphs = append(glyphs, Glyph{
+			Rune: r, Left: box.Left, Bottom: box.Bottom, Right: box.Right, Top: box.Top,
+			Quarter: int(math.Round(c.Angle/(math.Pi/2))) & 3,
+		})
+	}
+	return glyphs, nil
+}
+
+// Size is the page's width and height in points, as shown.
+func (d *PDFiumDocument) Size(page int) (width, height float64, err error) {
+	size, err := d.pdfium.instance.FPDF_GetPageSizeByIndex(&requests.FPDF_GetPageSizeByIndex{Document: d.ref, Index: page})
+	if err != nil {
+		return 0, 0, pageFault(err)
+	}
+	return size.Width, size.Height, nil
+}
+
+// What makes a page a picture: images over such a share of it, or so many
+// drawn paths (a page whose letters are drawn as outlines).
+const (
+	picturedShare = 0.4
+	picturedPaths = 400
+)
+
+// Pictured reports whether images or drawings cover much of the page.
+func (d *PDFiumDocument) Pictured(page int) (bool, error) {
+	at, err := d.load(page)
+	if err != nil {
+		return false, err
+	}
+	width, height, err := d.Size(page)
+	if err != nil {
+		return false, err
+	}
+	count, err := d.pdfium.instance.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: at})
+	if err != nil {
+		return false, pageFault(err)
+	}
+	area, paths := 0.0, 0
+	for i := range count.Count {
+		object, err := d.pdfium.instance.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: at, Index: i})
+		if err != nil {
+			return false, pageFault(err)
+		}
+		kind, err := d.pdfium.instance.FPDFPageObj_GetType(&requests.FPDFPageObj_GetType{PageObject: object.PageObject})
+		if err != nil {
+			return false, pageFault(err)
+		}
+		switch kind.Type {
+		case enums.FPDF_PAGEOBJ_PATH:
+			paths++
+		case enums.FPDF_PAGEOBJ_IMAGE, enums.FPDF_PAGEOBJ_FORM, enums.FPDF_PAGEOBJ_SHADING:
+			box, err := d.pdfium.instance.FPDFPageObj_GetBounds(&requests.FPDFPageObj_GetBounds{PageObject: object.PageObject})
+			if err != nil {
+				continue // an object without bounds covers nothing
+			}
+			area += float64(box.Right-box.Left) * float64(box.Top-box.Bottom)
+		}
+		if paths >= picturedPaths || area >= picturedShare*width*height {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Render draws the page in shades of grey. The image is a copy.
+func (d *PDFiumDocument) Render(page, dpi, maxPixels int) (*image.Gray, int, error) {
+	width, height, err := d.Size(page)
+	if err != nil {
+		return nil, 0, err
+	}
+	if pixels := width * height * float64(dpi*dpi) / (72 * 72); pixels > float64(maxPixels) {
+		dpi = max(1, int(float64(dpi)*math.Sqrt(float64(maxPixels)/pixels)))
+	}
+	at, err := d.load(page)
+	if err != nil {
+		return nil, 0, err
+	}
+	drawn, err := d.pdfium.instance.RenderPageInDPI(&requests.RenderPageInDPI{
+		Page: at, DPI: dpi,
+		ImageFormat: requests.RenderImageFormatGrayscale,
+		RenderFlags: enums.FPDF_RENDER_FLAG_ANNOT,
+	})
+	if err != nil {
+		return nil, 0, pageFault(err)
+	}
+	defer drawn.Cleanup()
+	gray, ok := drawn.Result.RenderedImage.(*image.Gray)
+	if !ok {
+		return nil, 0, fmt.Errorf("%w: PDFium drew no grey image", ErrDamaged)
+	}
+	img := image.NewGray(image.Rect(0, 0, gray.Rect.Dx(), gray.Rect.Dy()))
+	for y := range img.Rect.Dy() {
+		copy(img.Pix[y*img.Stride:(y+1)*img.Stride], gray.Pix[y*gray.Stride:y*gray.Stride+img.Stride])
+	}
+	return img, dpi, nil
+}

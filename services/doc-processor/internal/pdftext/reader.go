@@ -1,0 +1,62 @@
+package pdftext
+
+import (
+	"errors"
+	"image"
+)
+
+// Errors of opening and reading, one for each cause that a person can act on.
+var (
+	// ErrEncrypted: the file cannot be opened without a password.
+	ErrEncrypted = errors.New("the PDF is encrypted and needs a password")
+	// ErrDamaged: the file's structure cannot be read.
+	ErrDamaged = errors.New("the PDF is damaged and cannot be read")
+	// ErrMemory: reading needed more memory than a reader is given.
+	ErrMemory = errors.New("the PDF needs more memory than the limit allows")
+)
+
+// Glyph is one character of a page at its place.
+//
+// The coordinates are points (1/72 inch) of the page's own space, y growing
+// upwards. A space has no dependable box. A '\n' is no character of the page:
+// it says that the reader saw a line end there.
+type Glyph struct {
+	Rune                     rune
+	Left, Bottom, Right, Top float64
+	// Quarter is how far the glyph is turned, in quarter turns
+	// counter-clockwise: 0 upright, 1, 2, 3.
+	Quarter int
+}
+
+// Reader opens PDF files. A Reader and its documents are for one goroutine.
+type Reader interface {
+	// Open reads the file's structure. Its errors are ErrEncrypted, ErrDamaged
+	// or ErrMemory, possibly wrapped.
+	Open(path string) (Document, error)
+	// Close frees what the reader holds.
+	Close() error
+}
+
+// Document is an open PDF file. Pages count from 0.
+type Document interface {
+	// Pages is the number of pages.
+	Pages() int
+	// Glyphs returns the page's characters in the order of the content
+	// stream; none for a page without a text layer.
+	Glyphs(page int) ([]Glyph, error)
+	// Close frees the document.
+	Close() error
+}
+
+// Rasteriser is the part of a document that draws its pages.
+type Rasteriser interface {
+	// Size is the page's width and height in points, as shown.
+	Size(page int) (width, height float64, err error)
+	// Pictured reports whether images or drawings cover so much of the page
+	// that a short text layer cannot be all there is to read.
+	Pictured(page int) (bool, error)
+	// Render draws the page in shades of grey at the resolution, or at a
+	// lower one where the image would have more than maxPixels. It returns
+	// the resolution used.
+	Render(page, dpi, maxPixels int) (img *image.Gray, usedDPI int, err error)
+}

@@ -1,0 +1,267 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/ocr"
+	"signpost.internal/services/doc-processor/internal/pdftext"
+)
+
+// Limits of a document.
+const (
+	// maxSide is the longest side of a page in points, the limit of PDF 1.7
+	// (ISO 32000-1, annex C: 14,400 units).
+	maxSide = 14400
+	// scanDPI is the resolution at which pages are drawn for OCR.
+	scanDPI = 300
+	// endMarkWithin is how near the end of a PDF its end mark must be, in bytes.
+	endMarkWithin = 2048
+)
+
+// desk is what one worker works with. It keeps the last document open.
+type desk struct {
+	settings Settings
+	pdfium   *pdftext.PDFium
+	reader   pdftext.Reader // for text; PDFium or another
+	ocr      *ocr.Client
+
+	path  string
+	drawn *pdftext.PDFiumDocument
+	other pdftext.Document // the document in another reader than PDFium
+	image *picture
+}
+
+func openDesk(ctx context.Context, s Settings) (*desk, error) {
+	pdfium, err := pdftext.OpenPDFium(ctx, s.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	d := &desk{settings: s, pdfium: pdfium, reader: pdfium}
+	if s.Reader == LedongthucReader {
+		d.reader = pdftext.Ledongthuc{}
+	}
+	return d, nil
+}
+
+// close ends the readers; the process ends with them, so failures are moot.
+func (d *desk) close() {
+	d.drop()
+	if d.ocr != nil {
+		_ = d.ocr.Close()
+	}
+	_ = d.pdfium.Close()
+}
+
+// drop closes the open document.
+func (d *desk) drop() {
+	if d.drawn != nil {
+		_ = d.drawn.Close()
+	}
+	if d.other != nil {
+		_ = d.other.Close()
+	}
+	d.path, d.drawn, d.other, d.image = "", nil, nil, nil
+}
+
+// turnTo makes the request's document the open one.
+func (d *desk) turnTo(r request) error {
+	if d.path == r.Path {
+		return nil
+	}
+	d.drop()
+	switch r.Kind {
+	case document.PDF:
+		opened, err := d.pdfium.OpenDocument(r.Path)
+		if err != nil {
+			return pdfFault(err)
+		}
+		d.drawn = opened
+		if d.settings.Reader == LedongthucReader {
+			// A file that only PDFium can open is read by PDFium.
+			if other, err := d.reader.Open(r.Path); err == nil {
+				d.other = other
+			}
+		}
+	case document.PNG, document.JPEG, document.TIFF:
+		opened, err := openPicture(r.Path, r.Kind, d.settings.MaxPixels)
+		if err != nil {
+			return err
+		}
+		d.image = opened
+	}
+	d.path = r.Path
+	return nil
+}
+
+// open checks the file and counts its pages.
+func (d *desk) open(r request) (int, error) {
+	switch r.Kind {
+	case document.Text:
+		_, err := readText(r.Path)
+		return 1, err
+	case document.PDF:
+		if err := checkEnd(r.Path); err != nil {
+			return 0, err
+		}
+		if err := d.turnTo(r); err != nil {
+			return 0, err
+		}
+		return d.drawn.Pages(), nil
+	default:
+		if err := d.turnTo(r); err != nil {
+			return 0, err
+		}
+		return d.image.pages(), nil
+	}
+}
+
+// checkEnd refuses a PDF without its end mark: the rest of it is missing.
+func checkEnd(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open the spooled file: %w", err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("measure the spooled file: %w", err)
+	}
+	end := make([]byte, min(size, endMarkWithin))
+	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil {
+		return fmt.Errorf("read the spooled file: %w", err)
+	}
+	if !bytes.Contains(end, []byte("%%EOF")) {
+		return fault.New(fault.Invalid, "The PDF is cut off: its end is missing. Send the whole file.")
+	}
+	return nil
+}
+
+// readText reads a text file, whose every byte must be UTF-8.
+func readText(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the spooled file: %w", err)
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	for at := 0; at < len(data); {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 || r == 0 {
+			return "", fault.Newf(fault.Unsupported,
+				"The file is none of the formats with a signature, and not UTF-8 text either (see byte %d). Accepted are %s.", at, document.Accepted)
+		}
+		at += size
+	}
+	return string(data), nil
+}
+
+// text reads a page's text layer.
+func (d *desk) text(r request) (document.PageText, error) {
+	if r.Kind == document.Text {
+		text, err := readText(r.Path)
+		return document.PageText{Text: text}, err
+	}
+	if err := d.turnTo(r); err != nil {
+		return document.PageText{}, err
+	}
+	if err := d.checkPage(r.Page); err != nil {
+		return document.PageText{}, err
+	}
+	glyphs, notice, err := d.glyphs(r.Page)
+	if err != nil {
+		return document.PageText{}, pdfFault(err)
+	}
+	page := document.PageText{Text: pdftext.Layout(glyphs), Notice: notice}
+	if len(glyphs) < sparse {
+		if page.Pictured, err = d.drawn.Pictured(r.Page); err != nil {
+			return document.PageText{}, pdfFault(err)
+		}
+	}
+	return page, nil
+}
+
+// sparse is the number of glyphs up to which it matters what else is on a page.
+const sparse = 2000
+
+// glyphs reads with the configured reader, or with PDFium where that fails.
+func (d *desk) glyphs(page int) (glyphs []pdftext.Glyph, notice string, err error) {
+	if d.settings.Reader != LedongthucReader {
+		glyphs, err = d.drawn.Glyphs(page)
+		return glyphs, "", err
+	}
+	if d.other != nil && page < d.other.Pages() {
+		if glyphs, err = d.other.Glyphs(page); err == nil {
+			return glyphs, "", nil
+		}
+	}
+	glyphs, err = d.drawn.Glyphs(page)
+	return glyphs, "was read by pdfium, as ledongthuc could not read it", err
+}
+
+// checkPage refuses a page that is larger than PDF allows.
+func (d *desk) checkPage(page int) error {
+	width, height, err := d.drawn.Size(page)
+	if err != nil {
+		return pdfFault(err)
+	}
+	if max(width, height) > maxSide {
+		return fault.Newf(fault.Invalid,
+			"Page %d is %.0f by %.0f points; pages of at most %d points a side are accepted.", page+1, width, height, maxSide)
+	}
+	return nil
+}
+
+// scan reads the image of a page.
+func (d *desk) scan(r request) (document.PageScan, error) {
+	if err := d.turnTo(r); err != nil {
+		return document.PageScan{}, err
+	}
+	var (
+		img *image.Gray
+		dpi int
+		err error
+	)
+	if r.Kind == document.PDF {
+		if err := d.checkPage(r.Page); err != nil {
+			return document.PageScan{}, err
+		}
+		if img, dpi, err = d.drawn.Render(r.Page, scanDPI, d.settings.MaxPixels); err != nil {
+			return document.PageScan{}, pdfFault(err)
+		}
+	} else if img, dpi, err = d.image.page(r.Page); err != nil {
+		return document.PageScan{}, err
+	}
+	if blank(img) {
+		return document.PageScan{Blank: true}, nil
+	}
+	if d.ocr == nil {
+		if d.ocr, err = ocr.New(d.settings.Languages); err != nil {
+			return document.PageScan{}, fault.Wrap(fault.Unavailable, err, "The OCR engine cannot start.")
+		}
+	}
+	read, err := d.ocr.Read(img, dpi, document.LineHyphen)
+	if err != nil {
+		return document.PageScan{}, fault.Wrap(fault.Unavailable, err, "The OCR engine failed.")
+	}
+	return document.PageScan{Text: read.Text, Confidence: read.Confidence, Words: read.Words}, nil
+}
+
+// pdfFault says what is wrong with a PDF.
+func pdfFault(err error) error {
+	switch {
+	case errors.Is(err, pdftext.ErrEncrypted):
+		return fault.New(fault.Invalid, "The PDF is encrypted and needs a password. Send it without one.")
+	case errors.Is(err, pdftext.ErrMemory):
+		return fmt.Errorf("%w: %w", document.ErrMemory, err)
+	default:
+		return fault.Wrap(fault.Invalid, err, "The PDF is damaged and cannot be read. Send a whole, valid file.")
+	}
+}

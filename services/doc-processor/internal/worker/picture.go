@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"golang.org/x/image/tiff"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/services/doc-processor/internal/document"
+)
+
+// maxPictures bounds the images of one TIFF file.
+const maxPictures = 10000
+
+// picture is an open image file.
+type picture struct {
+	data      []byte
+	kind      document.Kind
+	maxPixels int
+	offsets   []uint32 // of a TIFF file's images
+}
+
+// openPicture checks the file's first image, without decoding it.
+func openPicture(path string, kind document.Kind, maxPixels int) (*picture, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the spooled file: %w", err)
+	}
+	p := &picture{data: data, kind: kind, maxPixels: maxPixels}
+	if kind == document.TIFF {
+		if p.offsets, err = tiffOffsets(data); err != nil {
+			return nil, err
+		}
+		return p, nil // each of its images is checked by itself
+	}
+	return p, p.check(p.at(0))
+}
+
+func (p *picture) pages() int {
+	if p.kind == document.TIFF {
+		return len(p.offsets)
+	}
+	return 1
+}
+
+// page decodes one image into shades of grey, and guesses its resolution.
+func (p *picture) page(n int) (*image.Gray, int, error) {
+	if n < 0 || n >= p.pages() {
+		return nil, 0, fault.New(fault.Invalid, "The file has no such page.")
+	}
+	if err := p.check(p.at(n)); err != nil {
+		return nil, 0, err
+	}
+	img, err := p.decode(p.at(n))
+	if err != nil {
+		return nil, 0, pictureFault(err)
+	}
+	bounds := img.Bounds()
+	gray := image.NewGray(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
+	draw.Draw(gray, gray.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(gray, gray.Rect, img, bounds.Min, draw.Over)
+	// The side of an A4 page is as good a guess as what cameras and scanners
+	// write into their files.
+	const a4Width = 8.27
+	dpi := int(float64(min(bounds.Dx(), bounds.Dy())) / a4Width)
+	return gray, max(70, min(600, dpi)), nil
+}
+
+// at returns the file as if it had its n-th image only.
+func (p *picture) at(n int) *bytes.Reader {
+	if p.kind != document.TIFF {
+		return bytes.NewReader(p.data)
+	}
+	data := bytes.Clone(p.data)
+	byteOrder(data).PutUint32(data[4:], p.offsets[n])
+	return bytes.NewReader(data)
+}
+
+// check looks at an image's size before it is decoded.
+func (p *picture) check(r io.Reader) error {
+	var (
+		config image.Config
+		err    error
+	)
+	switch p.kind {
+	case document.PNG:
+		config, err = png.DecodeConfig(r)
+	case document.JPEG:
+		config, err = jpeg.DecodeConfig(r)
+	default:
+		config, err = tiff.DecodeConfig(r)
+	}
+	if err != nil {
+		return pictureFault(err)
+	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return fault.New(fault.Invalid, "The image has no pixels.")
+	}
+	if config.Width > p.maxPixels/config.Height {
+		return fault.Newf(fault.Invalid, "The image is %d by %d pixels; images of at most %d million pixels are accepted.",
+			config.Width, config.Height, p.maxPixels/1_000_000)
+	}
+	return nil
+}
+
+func (p *picture) decode(r io.Reader) (image.Image, error) {
+	switch p.kind {
+	case document.PNG:
+		return png.Decode(r)
+	case document.JPEG:
+		return jpeg.Decode(r)
+	default:
+		return tiff.Decode(r)
+	}
+}
+
+func pictureFault(err error) error {
+	return fault.Wrap(fault.Invalid, err, "The image is damaged, cut off or of a variant that is not read. Send a whole PNG, baseline or progressive JPEG, or TIFF without JPEG compression.")
+}
+
+func byteOrder(tiff []byte) binary.ByteOrder {
+	if tiff[0] == 'M' {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// tiffOffsets walks the chain of a TIFF file's images (TIFF 6.0, section 2:
+// each image file directory ends with the offset of the next).
+func tiffOffsets(data []byte) ([]uint32, error) {
+	const entry = 12
+	if len(data) < 8 {
+		return nil, pictureFault(io.ErrUnexpectedEOF)
+	}
+	order := byteOrder(data)
+	var offsets []uint32
+	seen := map[uint32]bool{}
+	for at := order.Uint32(data[4:]); at != 0; {
+		if seen[at] {
+			return nil, pictureFault(fmt.Errorf("its images form a loop"))
+		}
+		if len(offsets) == maxPictures {
+			return nil, fault.Newf(fault.Invalid, "The TIFF holds more than the %d images that are accepted.", maxPictures)
+		}
+		if uint64(at)+2 > uint64(len(data)) {
+			return nil, pictureFault(io.ErrUnexpectedEOF)
+		}
+		next := uint64(at) + 2 + entry*uint64(order.Uint16(data[at:]))
+		if next+4 > uint64(len(data)) {
+			return nil, pictureFault(io.ErrUnexpectedEOF)
+		}
+		seen[at] = true
+		offsets = append(offsets, at)
+		at = order.Uint32(data[next:])
+	}
+	if len(offsets) == 0 {
+		return nil, fault.New(fault.Invalid, "The TIFF holds no image.")
+	}
+	return offsets, nil
+}
+
+// Ink, for telling a blank page: a pixel this much darker than the paper, and
+// so large a share of such pixels.
+const (
+	inkContrast = 64
+	inkShare    = 1.0 / 50000
+)
+
+// blank reports whether the image shows nothing but paper.
+func blank(img *image.Gray) bool {
+	var levels [256]int
+	for y := range img.Rect.Dy() {
+		for _, v := range img.Pix[y*img.Stride : y*img.Stride+img.Rect.Dx()] {
+			levels[v]++
+		}
+	}
+	all := img.Rect.Dx() * img.Rect.Dy()
+	paper := 0
+	for level, n := range levels {
+		if n > levels[paper] {
+			paper = level
+		}
+	}
+	// Ink may be darker than the paper or, on a dark page, lighter.
+	ink := 0
+	for level, n := range levels {
+		if level < paper-inkContrast || level > paper+inkContrast {
+			ink += n
+		}
+	}
+	return float64(ink) < inkShare*float64(all)
+}

@@ -1,0 +1,52 @@
+package worker
+
+import (
+	"signpost.internal/pkg/fault"
+	"signpost.internal/services/doc-processor/internal/document"
+)
+
+// Settings are what a worker is told first.
+type Settings struct {
+	Reader    string   `json:"reader"`    // [PDFiumReader] or [LedongthucReader]
+	Languages []string `json:"languages"` // Tesseract's names
+	CacheDir  string   `json:"cache_dir"` // compiled WebAssembly, shared
+	Memory    uint64   `json:"memory"`    // bytes of address space
+	MaxPixels int      `json:"max_pixels"`
+}
+
+// The PDF readers.
+const (
+	PDFiumReader     = "pdfium"
+	LedongthucReader = "ledongthuc"
+)
+
+// operation is what a request asks for.
+type operation string
+
+const (
+	opOpen operation = "open"
+	opText operation = "text"
+	opScan operation = "scan"
+)
+
+type request struct {
+	Op   operation     `json:"op"`
+	Path string        `json:"path"`
+	Kind document.Kind `json:"kind"`
+	Page int           `json:"page"`
+}
+
+type response struct {
+	Pages int                `json:"pages,omitempty"`
+	Text  *document.PageText `json:"text,omitempty"`
+	Scan  *document.PageScan `json:"scan,omitempty"`
+	// Fault is the file's fault; OutOfMemory asks for a fresh process.
+	Fault       *wireFault `json:"fault,omitempty"`
+	OutOfMemory bool       `json:"out_of_memory,omitempty"`
+}
+
+type wireFault struct {
+	Kind   fault.Kind `json:"kind"`
+	Detail string     `json:"detail"`
+	Cause  string     `json:"cause,omitempty"`
+}
