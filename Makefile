@@ -1,0 +1,30 @@
+# Each target is one script; read scripts/ for what it does.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench build manuals clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what building and testing needs, by package name
+	@scripts/setup test
+
+run: ## start the three services here; Ctrl-C stops them (MANUALS_PATH=/folder for your own manuals)
+	@scripts/run
+
+test: ## run all tests
+	@scripts/test
+
+lint: ## run the linters
+	@scripts/lint
+
+bench: ## measure speed, memory and size, beside pdftotext and tesseract
+	@scripts/bench
+
+build: ## build the services and the runner into .signpost/bin
+	@scripts/build
+
+manuals: ## make the sample manuals' PDFs in .signpost/manuals
+	@scripts/manuals
+
+clean: ## remove what was built; the data stays
+	@rm -rf .signpost/bin .signpost/manuals .signpost/log
