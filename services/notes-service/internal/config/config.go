@@ -1,0 +1,27 @@
+// Package config declares what an operator can set about the notes-service.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/provider"
+)
+
+// Config is the service's configuration.
+type Config struct {
+	Port         int           `env:"NOTES_SERVICE_PORT" envDefault:"8100" doc:"Port to listen on."`
+	ModelTimeout time.Duration `env:"NOTES_MODEL_TIMEOUT" envDefault:"2m" doc:"How long the language model may take over a letter. After it the letter is made by rule, and says so."`
+	HTTP         httpserver.Config
+	Provider     provider.Config
+}
+
+// Validate reports values that cannot work.
+func (c Config) Validate() []error {
+	faults := httpserver.ValidatePort("NOTES_SERVICE_PORT", c.Port)
+	if c.ModelTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("NOTES_MODEL_TIMEOUT: %v: a duration above 0s", c.ModelTimeout))
+	}
+	return faults
+}

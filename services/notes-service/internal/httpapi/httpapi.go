@@ -1,0 +1,189 @@
+// Package httpapi is the notes-service's HTTP surface.
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/problem"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/services/notes-service/internal/note"
+)
+
+const (
+	maxBody       = 1 << 20 // bytes
+	maxClientName = 200     // characters
+)
+
+// converter writes a letter from notes.
+type converter interface {
+	Convert(ctx context.Context, notes, clientName string) (*note.Letter, error)
+}
+
+// model tells how the language model stands.
+type model interface {
+	Status(ctx context.Context) provider.Status
+	Provider() string
+	Model() string
+}
+
+// Options are what the API needs.
+type Options struct {
+	Notes   converter
+	Model   model
+	Version string
+	// Timeout is what the model may take; a request may take a little more.
+	Timeout time.Duration
+}
+
+// API answers the requests.
+type API struct{ options Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{options: o} }
+
+// Register adds the routes.
+func (a *API) Register(router gin.IRouter) {
+	router.GET("/", httpserver.Limit(4<<10, 10*time.Second), a.root)
+	router.POST("/convert", httpserver.Limit(maxBody, a.options.Timeout+30*time.Second), problem.Handler(a.convert))
+}
+
+func (a *API) root(c *gin.Context) {
+	c.JSON(http.StatusOK, gin.H{
+		"service":     "notes-service",
+		"description": "Turns an adviser's notes into a draft Confirmation of Advice letter.",
+		"version":     a.options.Version,
+		"status":      "running",
+		"provider":    a.options.Model.Provider(),
+		"model":       a.options.Model.Model(),
+		"endpoints": gin.H{
+			"health":  "GET /health",
+			"ready":   "GET /ready",
+			"metrics": "GET /metrics",
+			"convert": "POST /convert",
+		},
+	})
+}
+
+// Health is the body of GET /health.
+type Health struct {
+	Status   string `json:"status"` // healthy with a model, ready without
+	Ollama   string `json:"ollama"` // connected or checking, whatever the provider
+	Provider string `json:"provider"`
+	Model    string `json:"model"`
+}
+
+// Health says that the process lives, and how the model stands.
+func (a *API) Health(ctx context.Context) any {
+	status := a.options.Model.Status(ctx)
+	body := Health{Status: "ready", Ollama: "checking", Provider: status.Provider, Model: status.Model}
+	if status.Reachable {
+		body.Status, body.Ollama = "healthy", "connected"
+	}
+	return body
+}
+
+type request struct {
+	Notes      *string `json:"notes" binding:"required"`
+	ClientName *string `json:"client_name"`
+}
+
+type response struct {
+	Matters  string      `json:"matters_discussed"`
+	Ours     string      `json:"our_actions"`
+	Yours    string      `json:"your_actions"`
+	FullText string      `json:"full_text"`
+	Facts    []fact      `json:"facts"`
+	Method   note.Method `json:"method"`
+	Provider string      `json:"provider"`
+	Model    string      `json:"model"`
+	// Notice says why rules were used or what of the model's was not accepted.
+	Notice   string   `json:"notice"`
+	Warnings []string `json:"warnings"`
+}
+
+// fact has the fields of every kind; owner and deadline are an action's.
+type fact struct {
+	Kind       note.Kind  `json:"kind"`
+	Value      string     `json:"value"`
+	Text       string     `json:"text"`
+	Line       int        `json:"line"`
+	Period     string     `json:"period,omitempty"`
+	Owner      note.Owner `json:"owner,omitempty"`
+	Deadline   *string    `json:"deadline,omitempty"`
+	Internal   bool       `json:"internal,omitempty"`
+	Superseded bool       `json:"superseded,omitempty"`
+}
+
+func (a *API) convert(c *gin.Context) error {
+	var req request
+	if err := httpserver.BindJSON(c, &req); err != nil {
+		return err
+	}
+	name := note.DefaultClient
+	if req.ClientName != nil && strings.TrimSpace(*req.ClientName) != "" {
+		name = strings.TrimSpace(*req.ClientName)
+	}
+	if err := check(*req.Notes, name); err != nil {
+		return err
+	}
+	letter, err := a.options.Notes.Convert(c.Request.Context(), *req.Notes, name)
+	if err != nil {
+		return err
+	}
+	c.Header("X-LLM-Provider", letter.Provider)
+	c.Header("X-LLM-Model", letter.Model)
+	c.JSON(http.StatusOK, wire(letter))
+	return nil
+}
+
+// check refuses what is not notes or not a name.
+func check(notes, name string) error {
+	var fields []fault.Field
+	switch {
+	case strings.TrimFunc(notes, invisible) == "":
+		fields = append(fields, fault.Field{Name: "notes", Detail: "is empty: the notes of a conversation are accepted, as plain text"})
+	case strings.ContainsFunc(notes, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }):
+		fields = append(fields, fault.Field{Name: "notes", Detail: "holds control characters: plain text is accepted, with tabs and line breaks"})
+	}
+	switch {
+	case utf8.RuneCountInString(name) > maxClientName:
+		fields = append(fields, fault.Field{Name: "client_name", Detail: "is longer than the 200 characters that are accepted"})
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+		fields = append(fields, fault.Field{Name: "client_name", Detail: "holds a line break or another control character: one line of text is accepted"})
+	}
+	if fields == nil {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Invalid, Detail: "Some fields are not acceptable.", Fields: fields}
+}
+
+// invisible tells white space and characters without a shape of their own.
+func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cf) }
+
+func wire(l *note.Letter) response {
+	out := response{
+		Matters: l.Matters, Ours: l.Ours, Yours: l.Yours, FullText: l.FullText,
+		Method: l.Method, Provider: l.Provider, Model: l.Model, Notice: l.Notice,
+		Warnings: append([]string{}, l.Warnings...),
+		Facts:    make([]fact, len(l.Facts)),
+	}
+	for i, f := range l.Facts {
+		out.Facts[i] = fact{
+			Kind: f.Kind, Value: f.Value, Text: f.Text, Line: f.Line, Period: f.Period,
+			Owner: f.Owner, Internal: f.Internal, Superseded: f.Superseded,
+		}
+		if f.Deadline != "" {
+			out.Facts[i].Deadline = &f.Deadline
+		}
+	}
+	return out
+}

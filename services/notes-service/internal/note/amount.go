@@ -1,0 +1,180 @@
+package note
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const numberPattern = `\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?`
+
+var (
+	sterlingRE = regexp.MustCompile(`(?i)(?:£|\bGBP)\s?(` + numberPattern + `)(?:\s?(k|grand|thousand|million|mn)\b)?`)
+	poundsRE   = regexp.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
+	penceRE    = regexp.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
+	groupedRE  = regexp.MustCompile(`\d{1,3}(?:,\d{3})+(?:\.\d\d)?`)
+	bareRE     = regexp.MustCompile(numberPattern)
+	owedRE     = regexp.MustCompile(`(?i)\b(?:owes?|owing|arrears|balance|rent|wages?|income|debts?|mortgage|overdrawn|pay(?:ing|s)?|paid|offer(?:ed)?|bill|surplus|deficit|fee|fine|loan|overdraft)(?:\s+(?:of|is|are|was|at|by|about|approx\.?|around|now|=|-|:))?\s*[:=-]?\s*(` + numberPattern + `)(?:$|[.;)]?\s*$|[.,;)]\s|\s+(?:on|to|for|with|and|since|in|but|after|each|now|from)\b)`)
+	moneyCueRE = regexp.MustCompile(`(?i)\b(?:owe[sd]?|owing|debts?|balance|arrears|rent|income|wages?|salary|pay|pays|paid|limit|loan|overdraft|bill|cost|fee|offer|surplus|deficit|mortgage|ccj|settle(?:ment)?|benefits?|savings|claim|charges?|card|tax)\b`)
+	rangeEndRE = regexp.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
+	clockRE    = regexp.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
+
+	periodRE = regexp.MustCompile(`(?i)^(?:ish)?\s?(?:` +
+		`(?P<week>p\.w\.|p\.w\b|p/?w\b|/\s?w(?:ee)?k\b|(?:per|a|each|every) w(?:ee)?k\b|weekly\b)|` +
+		`(?P<fortnight>(?:per|a|each|every) fortnight\b|fortnightly\b|p/?f\b)|` +
+		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|(?:4|four)[- ]weekly\b|4wkly\b)|` +
+		`(?P<month>p\.c\.m\.|p\.c\.m\b|pcm\b|p\.m\.|p\.m\b|p/?m\b|/\s?m(?:on)?th\b|(?:per|a|each|every) (?:calendar )?m(?:on)?th\b|monthly\b)|` +
+		`(?P<quarter>(?:per|a|each|every) quarter\b|quarterly\b)|` +
+		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:ea)?r\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
+		`(?P<day>(?:per|a|each|every) day\b|/\s?day\b|daily\b))`)
+	periodNames = map[string]string{"fourweeks": "four weeks"}
+)
+
+func (s *scanner) amounts() {
+	for _, m := range sterlingRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if !s.amount(m[0], m[1], m[2], m[3], m[4], m[5]) {
+			continue
+		}
+		last := s.facts[len(s.facts)-1]
+		if r := rangeEndRE.FindStringSubmatchIndex(ahead(s.text, last.End)); r != nil {
+			s.amount(last.End+r[2], last.End+r[3], last.End+r[2], last.End+r[3], -1, -1)
+		}
+	}
+	for _, m := range poundsRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if !partOfNumber(s.text, m[0]) {
+			s.amount(m[0], m[1], m[2], m[3], m[4], m[5])
+		}
+	}
+	for _, m := range penceRE.FindAllStringSubmatchIndex(s.text, -1) {
+		end := m[3] + len("p")
+		if strings.Contains(s.text[m[3]:m[1]], "ence") {
+			end = m[3] + strings.Index(s.text[m[3]:m[1]], "ence") + len("ence")
+		}
+		if partOfNumber(s.text, m[0]) || !s.free(m[0], end) {
+			continue
+		}
+		pence, _ := strconv.ParseInt(s.text[m[2]:m[3]], 10, 64)
+		s.add(Fact{Kind: Amount, Value: pounds(pence), Start: m[0], End: end})
+	}
+	for _, m := range bareRE.FindAllStringIndex(s.text, -1) {
+		if partOfNumber(s.text, m[0]) {
+			continue
+		}
+		p := periodRE.FindString(ahead(s.text, m[1]))
+		clock := clockRE.MatchString(s.text[m[0]:m[1]]) && strings.HasPrefix(strings.ToLower(strings.TrimSpace(p)), "p")
+		if p != "" && (!clock || notAnHour(s.text[m[0]:m[1]])) {
+			s.amount(m[0], m[1], m[0], m[1], -1, -1)
+		}
+	}
+	for _, m := range owedRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if n, err := strconv.ParseFloat(strings.ReplaceAll(s.text[m[2]:m[3]], ",", ""), 64); err == nil && n >= 10 {
+			s.amount(m[2], m[3], m[2], m[3], -1, -1)
+		}
+	}
+	if moneyCueRE.MatchString(s.text) {
+		for _, m := range groupedRE.FindAllStringIndex(s.text, -1) {
+			if !partOfNumber(s.text, m[0]) && !unitWordRE.MatchString(ahead(s.text, m[1])) {
+				s.amount(m[0], m[1], m[0], m[1], -1, -1)
+			}
+		}
+	}
+}
+
+// notAnHour tells whether a number before "pm" can only be money.
+func notAnHour(number string) bool {
+	hour, _, _ := strings.Cut(number, ".")
+	n, err := strconv.Atoi(hour)
+	return err != nil || n > 12
+}
+
+// amount adds the amount at [start, end), whose number is at [from, to) and
+// whose multiplier, if any, at [unitFrom, unitTo). A number that cannot be
+// read for certain ("£1,20") is kept whole, with its value as said.
+func (s *scanner) amount(start, end, from, to, unitFrom, unitTo int) bool {
+	if !s.free(start, end) {
+		return false
+	}
+	unit := ""
+	if unitFrom >= 0 {
+		unit = strings.ToLower(s.text[unitFrom:unitTo])
+	}
+	value := ""
+	if rest := oddTail(s.text[end:]); rest > 0 {
+		end += rest
+		value = s.text[start:end]
+	} else if pence, ok := parsePence(s.text[from:to], unit); ok {
+		value = pounds(pence)
+	} else {
+		value = s.text[start:end]
+	}
+	period := ""
+	if m := periodRE.FindStringSubmatchIndex(ahead(s.text, end)); m != nil && s.free(end, end+m[1]) {
+		for i, name := range periodRE.SubexpNames() {
+			if name != "" && m[2*i] >= 0 {
+				period = name
+				if full, ok := periodNames[name]; ok {
+					period = full
+				}
+			}
+		}
+		end += m[1]
+	}
+	if !s.free(start, end) {
+		return false
+	}
+	s.add(Fact{Kind: Amount, Value: value, Period: period, Start: start, End: end})
+	return true
+}
+
+// oddTail returns the length of digits that continue a number in a way that
+// no amount is written ("£1,20", "£1.2.3").
+func oddTail(rest string) int {
+	n := 0
+	for n+1 < len(rest) && (rest[n] == ',' || rest[n] == '.') && isDigit(rest[n+1]) {
+		n++
+		for n < len(rest) && isDigit(rest[n]) {
+			n++
+		}
+	}
+	return n
+}
+
+// parsePence reads a number of pounds, with its multiplier, into pence. It
+// refuses what is not a whole number of pence or is out of all proportion.
+func parsePence(number, unit string) (int64, bool) {
+	whole, fraction, _ := strings.Cut(strings.ReplaceAll(number, ",", ""), ".")
+	places := 2
+	switch word, _, _ := strings.Cut(unit, " "); word {
+	case "k", "grand", "thousand":
+		places = 5
+	case "million", "mn":
+		places = 8
+	default:
+		if len(fraction) > 2 {
+			return 0, false
+		}
+	}
+	if len(fraction) > places || len(whole) > 10 {
+		return 0, false
+	}
+	fraction += strings.Repeat("0", places-len(fraction))
+	pence, err := strconv.ParseInt(whole+fraction, 10, 64)
+	return pence, err == nil
+}
+
+// pounds writes pence as "£1,200.00".
+func pounds(pence int64) string {
+	digits := strconv.FormatInt(pence/100, 10)
+	var b strings.Builder
+	b.WriteString("£")
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	b.WriteByte('.')
+	b.WriteByte(byte('0' + pence%100/10))
+	b.WriteByte(byte('0' + pence%10))
+	return b.String()
+}

@@ -1,0 +1,241 @@
+package note
+
+import (
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// Kind says what a fact is.
+type Kind string
+
+// The kinds of fact.
+const (
+	Amount     Kind = "amount"
+	Date       Kind = "date"
+	Reference  Kind = "reference"
+	Phone      Kind = "phone"
+	Percentage Kind = "percentage"
+	Action     Kind = "action"
+)
+
+// Owner says who is to do an action.
+type Owner string
+
+// The owners. Unknown is used wherever the notes do not say.
+const (
+	Us         Owner = "us"
+	Client     Owner = "client"
+	ThirdParty Owner = "third_party"
+	Unknown    Owner = "unknown"
+)
+
+// Fact is one thing that the notes say, with the place where they say it.
+type Fact struct {
+	Kind Kind
+	// Value is the normalised form: "£1,200.00" for an amount, ISO 8601 for a
+	// date that is certain (else as said), digits for a phone number, "25%" for
+	// a percentage, the thing to be done for an action.
+	Value string
+	// Text is the span exactly as written.
+	Text string
+	// Line counts from 1; Start and End are byte offsets within that line.
+	Line, Start, End int
+	// Period of an amount: "week", "month", "year" and so on, or "".
+	Period string
+	// Owner and Deadline belong to actions only; Deadline is as said, or "".
+	Owner    Owner
+	Deadline string
+	// Internal facts stand in matter that must not reach the letter.
+	Internal bool
+	// Superseded facts were corrected later in the notes.
+	Superseded bool
+}
+
+// span is a half-open byte range of a line.
+type span struct{ start, end int }
+
+func (s span) overlaps(t span) bool { return s.start < t.end && t.start < s.end }
+func (s span) holds(t span) bool    { return s.start <= t.start && t.end <= s.end }
+
+// scanner collects the facts of one line; a byte belongs to one fact at most,
+// and the recognisers run from the surest to the least sure.
+type scanner struct {
+	text  string
+	taken []bool
+	facts []Fact
+}
+
+func (s *scanner) free(from, to int) bool {
+	for i := from; i < to; i++ {
+		if s.taken[i] {
+			return false
+		}
+	}
+	return from < to
+}
+
+func (s *scanner) add(f Fact) {
+	for i := f.Start; i < f.End; i++ {
+		s.taken[i] = true
+	}
+	f.Text = s.text[f.Start:f.End]
+	s.facts = append(s.facts, f)
+}
+
+// facts returns what the recognisers find in one line, in order of position.
+func facts(line string) []Fact {
+	if !strings.ContainsAny(line, "0123456789") && !mayHoldDate(line) {
+		return nil
+	}
+	s := &scanner{text: line, taken: make([]bool, len(line))}
+	if strings.ContainsAny(line, "0123456789") {
+		s.references()
+		s.phones()
+		s.percentages()
+		s.numericDates()
+	}
+	s.wordDates()
+	if strings.ContainsAny(line, "0123456789") {
+		s.amounts()
+	}
+	sort.Slice(s.facts, func(i, j int) bool { return s.facts[i].Start < s.facts[j].Start })
+	return s.facts
+}
+
+var percentageRE = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)\s?(?:%|per\s?cent\b|pc\b)`)
+
+func (s *scanner) percentages() {
+	for _, m := range percentageRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if s.free(m[0], m[1]) && !partOfNumber(s.text, m[0]) {
+			s.add(Fact{Kind: Percentage, Value: s.text[m[2]:m[3]] + "%", Start: m[0], End: m[1]})
+		}
+	}
+}
+
+// partOfNumber tells whether the byte at i continues a number or word begun before it.
+func partOfNumber(text string, i int) bool {
+	if i == 0 {
+		return false
+	}
+	c := text[i-1]
+	if isAlnum(c) {
+		return true
+	}
+	return (c == '.' || c == ',') && i > 1 && isDigit(text[i-2])
+}
+
+var phoneRE = regexp.MustCompile(`(?:\+44[\s-]?(?:\(0\)[\s-]?)?[1-9]|\(0\d{2,4}\)|\b0[1-9])[\d\s-]{5,13}\d`)
+
+func (s *scanner) phones() {
+	for _, m := range phoneRE.FindAllStringIndex(s.text, -1) {
+		if !s.free(m[0], m[1]) || partOfNumber(s.text, m[0]) || m[1] < len(s.text) && isAlnum(s.text[m[1]]) {
+			continue
+		}
+		digits := strings.Map(onlyDigits, strings.Replace(s.text[m[0]:m[1]], "(0)", "", 1))
+		if strings.HasPrefix(s.text[m[0]:], "+44") {
+			digits = "0" + digits[2:]
+		}
+		if len(digits) == 10 || len(digits) == 11 {
+			s.add(Fact{Kind: Phone, Value: digits, Start: m[0], End: m[1]})
+		}
+	}
+}
+
+var (
+	referenceLabel = regexp.MustCompile(`(?i)\b(ref(?:erence)?s?|a/c|acc(?:oun)?t?s?|claim|case|agreement|policy|customer|invoice|warrant|roll|membership|pcn|nino?|national insurance|sort code|loan|card|client|court)\b\.?` +
+		`((?:\s*\b(?:no|nos|num|number|ref|reference|code|id)\b\.?)*)(\s*(?:\bis\b|\bwas\b|:|#|=|-)\s*|\s*)`)
+	ninoRE      = regexp.MustCompile(`(?i)\b[a-ceghj-prstw-z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[a-d]\b`)
+	tokenRE     = regexp.MustCompile(`^[A-Za-z0-9]+(?:[/-][A-Za-z0-9]+)*`)
+	nextGroupRE = regexp.MustCompile(`^ ([A-Z0-9]+(?:[/-][A-Z0-9]+)*)(?:$|[^A-Za-z0-9,%])`)
+	unitWordRE  = regexp.MustCompile(`(?i)^\s*(?:%|p\.?[cawm]+\b|per\b|p/|a (?:week|month|year|day)|days?\b|w(?:ee)?ks?\b|m(?:on)?ths?\b|years?\b|yrs?\b|hours?\b|hrs?\b|mins?\b|minutes?\b|pounds?\b|quid\b|k\b|times\b|x\b|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|st\b|nd\b|rd\b|th\b|creditors\b|accounts\b|debts\b|people\b|payments\b|letters\b|calls\b|pages\b|kids\b|children\b)`)
+)
+
+func (s *scanner) references() {
+	for _, m := range ninoRE.FindAllStringIndex(s.text, -1) {
+		s.add(Fact{Kind: Reference, Value: strings.ToUpper(strings.ReplaceAll(s.text[m[0]:m[1]], " ", "")), Start: m[0], End: m[1]})
+	}
+	for _, m := range referenceLabel.FindAllStringSubmatchIndex(s.text, -1) {
+		label := strings.ToLower(s.text[m[2]:m[3]])
+		strong := strings.HasPrefix(label, "ref") || label == "pcn" || label == "sort code" || m[4] < m[5] ||
+			strings.ContainsAny(s.text[m[6]:m[7]], ":#=")
+		if strings.TrimSpace(s.text[m[6]:m[7]]) == "" && m[1] < len(s.text) && m[6] == m[7] {
+			continue // the label runs straight on into a word
+		}
+		end := referenceEnd(s.text, m[1], label == "sort code")
+		if end == m[1] || !s.free(m[1], end) {
+			continue
+		}
+		token := s.text[m[1]:end]
+		size := len(strings.Map(onlyAlnum, token))
+		if size < 3 || !strong && size < 6 || !strings.ContainsAny(token, "0123456789") || slashDateRE.MatchString(token) {
+			continue
+		}
+		s.add(Fact{Kind: Reference, Value: token, Start: m[1], End: end})
+	}
+}
+
+var slashDateRE = regexp.MustCompile(`^\d{1,2}[/-]\d{1,2}(?:[/-](?:\d{4}|\d{2}))?$`)
+
+// referenceEnd returns where the reference that starts at from ends: one token,
+// then further groups of capitals and digits set off by single spaces, as
+// account numbers are often written.
+func referenceEnd(text string, from int, shortGroups bool) int {
+	first := tokenRE.FindString(ahead(text, from))
+	if first == "" {
+		return from
+	}
+	end := from + len(first)
+	if strings.ToUpper(first) != first {
+		return end
+	}
+	for {
+		m := nextGroupRE.FindStringSubmatch(ahead(text, end))
+		if m == nil {
+			return end
+		}
+		group, after := m[1], ahead(text, end+1+len(m[1]))
+		hasDigit := strings.ContainsAny(group, "0123456789")
+		switch {
+		case !hasDigit, slashDateRE.MatchString(group), unitWordRE.MatchString(after):
+			return end
+		case len(group) < 3 && !shortGroups && !(len(group) == 2 && end > from+len(first) && !lowerNext(after)):
+			return end
+		case len(after) > 1 && after[0] == '.' && isDigit(after[1]):
+			return end
+		}
+		end += 1 + len(group)
+	}
+}
+
+// ahead and behind return the text beside a position, as much of it as any
+// recogniser looks at: a bound, so that one long line costs no more than many.
+func ahead(text string, from int) string  { return text[from:min(len(text), from+lookAround)] }
+func behind(text string, upto int) string { return text[max(0, upto-lookAround):upto] }
+
+const lookAround = 64
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+
+// lowerNext tells whether the text goes on with a word in lower case.
+func lowerNext(after string) bool {
+	return len(after) > 1 && after[0] == ' ' && after[1] >= 'a' && after[1] <= 'z'
+}
+
+func onlyDigits(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return r
+	}
+	return -1
+}
+
+func onlyAlnum(r rune) rune {
+	if r < 128 && isAlnum(byte(r)) {
+		return r
+	}
+	return -1
+}

@@ -1,0 +1,589 @@
+package note
+
+import (
+	_ "embed"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+//go:embed thirdparties.txt
+var thirdPartiesText string
+
+// Subjects are told apart by the words that stand before "to", "will" and the
+// like. "CT" is the client only where a verb or preposition shows it: it is
+// council tax as well.
+const (
+	usPattern     = `(?:i|we|me|us|adviser|advisor|the adviser|the advisor|caseworker|the caseworker|case worker|debt adviser|this office|our office)`
+	clientPattern = `(?:ct|cl|clt|client|the client|the ct|our client)`
+	willPattern   = `(?:['’]ll|\s+will|\s+(?:is|are|am)\s+going\s+to|['’](?:s|re|m)\s+going\s+to|\s+(?:has|have)?\s*(?:also\s+)?(?:agreed|promised|undertaken|offered|intends?|plans?)\s+to|\s+(?:needs?|has|have)\s+to|\s+must|\s+should|\s+shall|\s+to|\s+is\s+to|\s+are\s+to|\s+am\s+to)`
+	hedgePattern  = `(?:\s+(?:also|then|now|both|just|still|try\s+(?:to|and)))*`
+)
+
+var (
+	ownSubjectRE = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `)|(he|she|they|you|both))(` + willPattern + `)(` + hedgePattern + `)\s+((not\s+)?[a-z][\w'’-]*)`)
+	otherRE      = regexp.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+going\s+to|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
+	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:that\s+|[:,-]\s*)?`)
+	askedRE      = regexp.MustCompile(`(?i)^(?:(?:i|we)\s+(?:have\s+|['’]ve\s+)?|adviser\s+)?(?:also\s+|then\s+)?(?:asked|advised|told|reminded|instructed|recommended|encouraged|suggested|warned)\s+(?:that\s+)?(?:the\s+)?(ct|cl|client|her|him|them|she|he|they)(\s+to|\s+should|\s+must|\s+needs?\s+to|\s+not\s+to)\s+([a-z][\w'’-]*)`)
+	wasAskedRE   = regexp.MustCompile(`(?i)^(?:the\s+)?(ct|cl|client|she|he|they)\s+(?:was\s+|is\s+|has been\s+)?(?:asked|advised|told|reminded|instructed)\s+(?:not\s+)?to\s+([a-z][\w'’-]*)`)
+	labelledRE   = regexp.MustCompile(`(?i)^\[?(?:(` + usPattern + `|adv|our action|action for us|us/me)|(` + clientPattern + `|client action|ct action|action for (?:client|ct)))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
+	taggedRE     = regexp.MustCompile(`(?i)\s*[([]\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `))\s*(?:to do|action)?\s*[)\]]\s*[.;]?\s*$`)
+	byAgentRE    = regexp.MustCompile(`(?i)\bto be \w+\b.*\bby (?:(` + usPattern + `)|(?:the )?(` + clientPattern + `))\b`)
+	passiveRE    = regexp.MustCompile(`(?i)\b(?:to be|must be|needs? to be|will be|should be) (\w+(?:ed|en|nt|ne|de|id|lt))\b`)
+	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
+	conditionRE  = regexp.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
+	leadInRE     = regexp.MustCompile(`(?i)^(?:and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
+	bulletRE     = regexp.MustCompile(`^\s*(?:[-–—*•‣▪◦·>]+|\(?\d{1,2}[.)]|\(?[a-hA-H][.)]|\[[ xX]?\])\s+`)
+	ownerHeadRE  = regexp.MustCompile(`(?i)^(?:actions?|next steps?|to do|todo|tasks?|follow[- ]?up|plan)?\s*(?:for|by|-|–|:)?\s*(?:(` + usPattern + `|our|my|agency|bureau|what we will do|we will)|(` + clientPattern + `|client['’]s|ct['’]s|your|you|what (?:you need to do|client will do|ct will do)|client will|ct will))\s*(?:actions?|next steps?|to do|todo|tasks?|will|needs? to|agreed to)?\s*[:.-]*$`)
+	actionHeadRE = regexp.MustCompile(`(?i)^(?:agreed\s+)?(?:actions?|next steps?|to[- ]?do(?: list)?|tasks?|follow[- ]?ups?|plan|action plan)(?:\s+(?:agreed|points?|list))?\s*[:.-]*$`)
+	headingRE    = regexp.MustCompile(`^[\p{L}][\p{L}\d &/'’()-]{0,48}:$`)
+	capsHeadRE   = regexp.MustCompile(`^[\p{Lu}][\p{Lu} &/'’-]{3,40}$`)
+	twoClientsRE = regexp.MustCompile(`\b(?:(?:ct|cl|clt|client) ?[12]\b(?:$|[^/.:\d])|(?i:clients?) [AB]\b|both clients|two clients|joint clients|cts\b(?:$|[^'’])|other client|second client|(?:mr|mrs|ms) (?:and|&) (?:mr|mrs|ms) [A-Z])`)
+	machineRE    = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget) (?:all |any |the |your )*(?:previous|prior|above|earlier|other) (?:instructions?|prompts?|rules?|notes)|\b(?:system prompt|you are (?:now )?an? (?:ai|assistant|language model)|as an ai)\b`)
+	wordRE       = regexp.MustCompile(`[\p{L}\d&.'’/-]+`)
+)
+
+// Verbs that state how things will be, not what somebody will do.
+var stative = set(`be have lose get receive qualify owe struggle run become remain end know inherit turn feel see
+	hear expire fall stay cost affect include cover last mean depend appear show happen continue-to need like want`)
+
+// Words that follow "to" without being a verb.
+var notVerbs = set(`the a an her his their our my your its this that these those court date work school hospital which whom
+	whether how what when where why and or but me us him them you it all any some no each both about date`)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// subjects tells who is who in one set of notes.
+type subjects struct {
+	clientNames map[string]bool // parts of the client's name, lower case
+	others      map[string]bool // third parties, lower case
+}
+
+var (
+	titles       = set(`mr mrs ms miss dr mx the client sir prof and`)
+	owedToRE     = regexp.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|spoke (?:to|with)|rang|called|phoned|letter from|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
+	amountOwedRE = regexp.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
+	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord)\b`)
+	listedOthers = parseNames(thirdPartiesText)
+)
+
+func parseNames(text string) map[string]bool {
+	names := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if name := strings.TrimSpace(line); name != "" && !strings.HasPrefix(name, "#") {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+func newSubjects(lines []Line, clientName string) subjects {
+	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}}
+	for _, w := range strings.Fields(strings.ToLower(clientName)) {
+		w = strings.Trim(w, ".,")
+		if !titles[w] && len(w) > 1 {
+			s.clientNames[w] = true
+		}
+	}
+	for _, l := range lines {
+		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE} {
+			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
+				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
+					s.others[name] = true
+				}
+			}
+		}
+	}
+	return s
+}
+
+// owner says who a named subject is.
+func (s subjects) owner(name string) Owner {
+	name = strings.ToLower(strings.TrimSpace(name))
+	words := strings.Fields(name)
+	if len(words) > 0 && len(s.clientNames) > 0 {
+		client := true
+		for _, w := range words {
+			client = client && (s.clientNames[strings.Trim(w, ".")] || titles[strings.Trim(w, ".")])
+		}
+		if client && !titles[strings.Trim(words[len(words)-1], ".")] {
+			return Client
+		}
+	}
+	for _, lead := range []string{"the ", "her ", "his ", "their ", "our ", "your ", "ct's ", "cts ", "ct’s ", "client's ", "client’s "} {
+		name = strings.TrimPrefix(name, lead)
+	}
+	if listedOthers[name] || s.others[name] || organisation.MatchString(name) {
+		return ThirdParty
+	}
+	// "Donna at Lowell", "Lowell's agent": somebody of a known third party.
+	for _, w := range strings.Fields(name) {
+		w = strings.TrimSuffix(strings.TrimSuffix(w, "'s"), "’s")
+		if len(w) > 3 && (listedOthers[w] || s.others[w]) {
+			return ThirdParty
+		}
+	}
+	return Unknown
+}
+
+// mentionsOther tells whether a sentence names a third party.
+func (s subjects) mentionsOther(text string) bool {
+	words := wordRE.FindAllString(strings.ToLower(text), -1)
+	for i, w := range words {
+		w = strings.Trim(w, ".'’")
+		base := strings.TrimSuffix(strings.TrimSuffix(w, "'s"), "’s")
+		if w != "or" && w != "next" && w != "very" && w != "ex" && w != "la" && (listedOthers[base] || s.others[base]) || organisation.MatchString(base) {
+			return true
+		}
+		if i > 0 && listedOthers[words[i-1]+" "+base] {
+			return true
+		}
+	}
+	return false
+}
+
+// found is what the rules make of one clause.
+type found struct {
+	action bool
+	owner  Owner
+	verb   int  // offset in the clause where the thing to be done begins
+	strip  bool // what stands before it may be left out under the section's heading
+	notes  bool // reads like an action whose owner the notes do not say
+}
+
+// parse reads one clause: is it something to be done, and by whom. context is
+// the text before it on the line and the line before, to settle "she".
+func (s subjects) parse(clause, context string) found {
+	base := 0
+	text := clause
+	strip := true
+	if strings.HasSuffix(strings.TrimSpace(text), "?") {
+		return found{}
+	}
+	for {
+		m := leadInRE.FindStringIndex(text)
+		if m == nil {
+			break
+		}
+		base, text = base+m[1], text[m[1]:]
+	}
+	if m := conditionRE.FindStringIndex(text); m != nil {
+		base, text, strip = base+m[1], text[m[1]:], false
+	}
+	agreed := false
+	if m := agreedRE.FindStringIndex(text); m != nil && m[1] < len(text) && !strings.HasPrefix(strings.ToLower(text[m[1]:]), "to ") {
+		base, text, agreed = base+m[1], text[m[1]:], true
+	}
+	f := s.subject(text, context, agreed)
+	f.verb += base
+	f.strip = f.strip && strip
+	if !f.action && f.notes {
+		f.action, f.owner, f.strip = true, Unknown, false
+	}
+	return f
+}
+
+func (s subjects) subject(text, context string, agreed bool) found {
+	if m := labelledRE.FindStringSubmatchIndex(text); m != nil && !notVerbs[strings.ToLower(text[m[6]:m[7]])] {
+		inner := s.subject(text[m[6]:], context, agreed)
+		if inner.action && inner.owner != Unknown {
+			inner.verb += m[6]
+			return inner
+		}
+		if imperative(text[m[6]:m[7]]) {
+			return found{action: true, owner: either(m[2] >= 0), verb: m[6], strip: true}
+		}
+	}
+	if m := taggedRE.FindStringSubmatchIndex(text); m != nil {
+		if word := wordRE.FindString(text); imperative(word) {
+			return found{action: true, owner: either(m[2] >= 0)}
+		}
+	}
+	if m := askedRE.FindStringSubmatchIndex(text); m != nil {
+		if who := strings.ToLower(text[m[2]:m[3]]); !isPronoun(who) || !s.mentionsOther(context) {
+			return found{action: true, owner: Client, verb: m[6]}
+		}
+		return found{notes: true, verb: m[6]}
+	}
+	if m := wasAskedRE.FindStringSubmatchIndex(text); m != nil {
+		if who := strings.ToLower(text[m[2]:m[3]]); !isPronoun(who) || !s.mentionsOther(context) {
+			return found{action: true, owner: Client, verb: m[4]}
+		}
+		return found{notes: true, verb: m[4]}
+	}
+	if m := byAgentRE.FindStringSubmatchIndex(text); m != nil {
+		return found{action: true, owner: either(m[2] >= 0)}
+	}
+	if m := ownSubjectRE.FindStringSubmatchIndex(text); m != nil {
+		return s.own(text, m, context, agreed)
+	}
+	if m := bareWillRE.FindStringSubmatchIndex(text); m != nil {
+		if word := strings.ToLower(text[m[2]:m[3]]); !notVerbs[word] && !stative[word] {
+			return found{notes: true, verb: m[2]}
+		}
+		return found{}
+	}
+	if passiveRE.MatchString(text) {
+		return found{notes: strings.Contains(strings.ToLower(text), "to be ")}
+	}
+	if m := otherRE.FindStringSubmatchIndex(text); m != nil {
+		verb := strings.ToLower(text[m[8]:m[9]])
+		plainTo := strings.TrimSpace(strings.ToLower(text[m[4]:m[5]])) == "to"
+		if notVerbs[verb] || stative[verb] || plainTo && !imperative(verb) {
+			return found{}
+		}
+		name := text[m[2]:m[3]]
+		switch owner := s.owner(name); {
+		case owner == Client:
+			return found{action: true, owner: Client, verb: m[8], strip: true}
+		case owner == ThirdParty:
+			return found{action: true, owner: ThirdParty, verb: m[8]}
+		case firstRune(name) >= 'A' && firstRune(name) <= 'Z' && len(strings.Fields(name)) <= 2:
+			return found{action: true, owner: Unknown, verb: m[8]}
+		}
+	}
+	return found{}
+}
+
+// own reads a clause whose subject is we, the client or a pronoun.
+func (s subjects) own(text string, m []int, context string, agreed bool) found {
+	modal := strings.ToLower(strings.TrimSpace(text[m[8]:m[9]]))
+	verb := strings.ToLower(text[m[12]:m[13]])
+	negated := m[14] >= 0
+	subject := strings.ToLower(text[m[0]:m[8]])
+	verb = strings.TrimSpace(strings.TrimPrefix(verb, "not"))
+	if verb == "need" || verb == "have" { // "will need to send"
+		rest := text[m[13]:]
+		if strings.HasPrefix(rest, " to ") {
+			next := wordRE.FindString(rest[len(" to "):])
+			if next != "" && !stative[strings.ToLower(next)] {
+				verb = strings.ToLower(next)
+				m = append([]int{}, m...)
+				m[12] = m[13] + len(" to ")
+			}
+		}
+	}
+	switch {
+	case notVerbs[verb], verb == "":
+		return found{}
+	case modal == "to" && !imperative(verb):
+		return found{}
+	}
+	start := m[12]
+	switch {
+	case m[2] >= 0: // I, we, the adviser
+		if subject == "us" && modal != "to" || negated {
+			return found{}
+		}
+		if verb == "be" || stative[verb] && modal != "to" && verb != "see" && verb != "get" {
+			return found{action: verb == "be", owner: Us, verb: start}
+		}
+		return found{action: true, owner: Us, verb: start, strip: true}
+	case m[4] >= 0: // the client
+		if stative[verb] && verb != "get" {
+			return found{action: verb == "be" && (modal == "to" || modal == "must") && !passiveRE.MatchString(text), owner: Client, verb: start}
+		}
+		if negated && (modal == "will" || modal == "'ll" || modal == "’ll") {
+			return found{}
+		}
+		return found{action: true, owner: Client, verb: start, strip: true}
+	}
+	// A pronoun: the client, unless somebody else was just spoken of.
+	if stative[verb] || negated {
+		return found{}
+	}
+	if subject == "you" || !agreed && s.mentionsOther(context) || subject == "they" && !agreed {
+		return found{notes: true, verb: start}
+	}
+	return found{action: true, owner: Client, verb: start, strip: true}
+}
+
+func either(us bool) Owner {
+	if us {
+		return Us
+	}
+	return Client
+}
+
+func isPronoun(word string) bool {
+	switch word {
+	case "she", "he", "they", "her", "him", "them":
+		return true
+	}
+	return false
+}
+
+//go:embed verbs.txt
+var verbsText string
+
+var verbs = set(verbsText)
+
+// imperative tells whether a word can begin "to …" as something to be done.
+func imperative(word string) bool { return verbs[strings.ToLower(strings.Trim(word, ".'’"))] }
+
+func isSectionHeading(trimmed string) bool {
+	t := strings.Trim(bulletRE.ReplaceAllString(trimmed, ""), "#*_ ")
+	return headingRE.MatchString(t) || capsHeadRE.MatchString(t) || ownerHeadRE.MatchString(t) || actionHeadRE.MatchString(t)
+}
+
+var (
+	breakRE    = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
+	shortForms = set(`mr mrs ms dr st no nos ref approx eg e.g i.e ie etc vs inc acct acc tel ltd co p.a a.m p.m pm am jan feb mar apr jun jul
+		aug sep sept oct nov dec mon tue tues wed weds thu thur thurs fri sat sun ext rd ave dept bal c o.d re cf p.w p.c.m pw pcm pa yr yrs wk wks mth mths mins hrs`)
+	clauseRE = regexp.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
+)
+
+// findActions cuts each line into the clauses that become items of the letter,
+// and reads each for something to be done.
+func (r *Record) findActions() {
+	for _, l := range r.Lines {
+		if !l.allHidden() && twoClientsRE.MatchString(l.Text) && !r.twoClients {
+			r.twoClients = true
+			r.warn("Line %d speaks of more than one client: the letter does not guess which one is meant. Please check who each point is about.", l.Number)
+		}
+	}
+	var section Owner
+	inActions := false
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		body := strings.TrimSpace(bulletRE.ReplaceAllString(l.Text, ""))
+		switch heading := strings.Trim(body, "#*_ "); {
+		case l.blank():
+			continue
+		case l.allHidden():
+			l.segments = r.clauses(l, i)
+			continue
+		case ownerHeadRE.MatchString(heading) && strings.Trim(heading, ":.- ") != "" && len(l.Facts) == 0 && !numberWordOnly(heading):
+			m := ownerHeadRE.FindStringSubmatchIndex(heading)
+			section, inActions = either(m[2] >= 0), true
+			l.heading, l.section, l.actions = true, section, true
+			continue
+		case actionHeadRE.MatchString(heading):
+			section, inActions = Unknown, true
+			l.heading, l.section, l.actions = true, Unknown, true
+			continue
+		case headingRE.MatchString(heading) || capsHeadRE.MatchString(heading) && len(l.Facts) == 0:
+			section, inActions = "", false
+			l.heading = true
+			continue
+		}
+		if inActions && i > 0 && r.Lines[i-1].blank() && !bulletRE.MatchString(l.Text) && !r.Lines[max(0, i-2)].heading {
+			section, inActions = "", false
+		}
+		l.segments = r.clauses(l, i)
+		if inActions {
+			r.underHeading(l, section)
+		}
+		for _, s := range l.segments {
+			if s.action && s.owner == Unknown && !s.hidden {
+				r.warn("Line %d reads like something to be done, but does not say for certain by whom: it stands under the matters discussed.", l.Number)
+				break
+			}
+		}
+	}
+}
+
+func numberWordOnly(heading string) bool { return strings.EqualFold(heading, "you") }
+
+// underHeading gives the heading's owner to the imperatives that stand below it.
+func (r *Record) underHeading(l *Line, owner Owner) {
+	for j := range l.segments {
+		s := &l.segments[j]
+		if s.hidden || s.action && s.owner != Unknown {
+			continue
+		}
+		text := l.Text[s.start:s.end]
+		word := strings.ToLower(wordRE.FindString(text))
+		if word == "to" || word == "will" {
+			fields := strings.Fields(text)
+			if len(fields) > 1 {
+				word = strings.ToLower(fields[1])
+			}
+		}
+		if !imperative(word) || strings.HasSuffix(text, "?") {
+			continue
+		}
+		verb := s.start
+		if m := bareWillRE.FindStringSubmatchIndex(text); m != nil {
+			verb = s.start + m[2]
+		}
+		s.action, s.owner, s.verb, s.strip = true, owner, verb, owner != Unknown
+		s.deadline = l.deadline(*s)
+	}
+}
+
+// clauses cuts a line at the ends of sentences, and before a conjunction or
+// comma where the next words say who is to do something.
+func (r *Record) clauses(l *Line, index int) []segment {
+	text := l.Text
+	start := len(bulletRE.FindString(text))
+	start += indentOf(text[start:])
+	guard := newGuard(l)
+	var cuts []span
+	depth, scanned := 0, 0
+	conditional := conditionStartRE.MatchString(ahead(text, start))
+	for _, m := range breakRE.FindAllStringIndex(text, -1) {
+		for ; scanned < m[0]; scanned++ {
+			switch text[scanned] {
+			case '(', '[':
+				depth++
+			case ')', ']':
+				depth = max(0, depth-1)
+			}
+		}
+		if m[0] < start || guard.inside(m[0]) {
+			continue
+		}
+		switch text[m[0]] {
+		case '.', '!', '?':
+			if depth > 0 || text[m[0]] == '.' && isShortForm(text, m[0]) {
+				continue
+			}
+			conditional = conditionStartRE.MatchString(ahead(text, m[1]))
+		case ';':
+			if depth > 0 {
+				continue
+			}
+			conditional = conditionStartRE.MatchString(ahead(text, m[1]))
+		default:
+			if depth > 0 || conditional || !clauseRE.MatchString(ahead(text, m[1])) {
+				continue
+			}
+		}
+		cuts = append(cuts, span{m[0], m[1]})
+	}
+	var all []segment
+	context := ""
+	if index > 0 && !r.Lines[index-1].blank() && !r.Lines[index-1].heading {
+		context = behind(r.Lines[index-1].Text, len(r.Lines[index-1].Text))
+	}
+	for i := 0; i <= len(cuts); i++ {
+		end := len(text)
+		next := end
+		if i < len(cuts) {
+			end, next = cuts[i].start, cuts[i].end
+			if c := text[cuts[i].start]; c == '.' || c == '!' || c == '?' {
+				end++
+			}
+		}
+		end = start + len(strings.TrimRight(text[start:max(start, end)], " \t"))
+		if strings.Trim(text[start:end], " .,;:-–—") != "" {
+			s := segment{span: span{start, end}, verb: start}
+			s.hidden = l.hides(s.span)
+			f := r.subjects.parse(text[start:end], context)
+			if f.action {
+				s.action, s.owner, s.verb, s.strip = true, f.owner, start+f.verb, f.strip && !r.twoClients
+				s.deadline = l.deadline(s)
+			}
+			all = append(all, s)
+			context = behind(text, end)
+		}
+		start = next
+	}
+	return all
+}
+
+var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soon as|in case|because|provided)\b`)
+
+// hides tells whether a segment must not reach the letter. A bracket marked
+// internal within a segment hides the bracket only.
+func (l *Line) hides(s span) bool {
+	for _, h := range l.hidden {
+		if h.overlaps(s) && !(h.start > s.start && h.end <= s.end && strings.IndexByte("([{", l.Text[h.start]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// guard holds the places of a line at which it must not be cut: within facts
+// and corrections.
+type guard struct{ spans []span }
+
+func newGuard(l *Line) guard {
+	var g guard
+	for _, f := range l.Facts {
+		g.spans = append(g.spans, span{f.Start, f.End})
+	}
+	for _, e := range l.edits {
+		g.spans = append(g.spans, e.span)
+	}
+	for _, h := range l.hidden {
+		g.spans = append(g.spans, h)
+	}
+	sort.Slice(g.spans, func(i, j int) bool { return g.spans[i].start < g.spans[j].start })
+	return g
+}
+
+// inside must be asked with rising positions.
+func (g *guard) inside(i int) bool {
+	for len(g.spans) > 0 && g.spans[0].end <= i {
+		g.spans = g.spans[1:]
+	}
+	for _, s := range g.spans {
+		if s.start > i {
+			return false
+		}
+		if i < s.end {
+			return true
+		}
+	}
+	return false
+}
+
+func isShortForm(text string, dot int) bool {
+	start := dot
+	for start > 0 && dot-start < 8 && (isAlnum(text[start-1]) || text[start-1] == '.') {
+		start--
+	}
+	word := strings.ToLower(text[start:dot])
+	return shortForms[word] || len(word) == 1 && isLetter(word[0]) && word != "i"
+}
+
+var (
+	urgentRE   = regexp.MustCompile(`(?i)\b(?:asap|a\.s\.a\.p|as soon as possible|straight ?away|immediately|urgently|right away)\b`)
+	deadlineRE = regexp.MustCompile(`(?i)(?:\b(?:by|before|no later than|deadline(?: is|:)?|until|due(?: by)?)\s+(?:the\s+|close of business\s+|cob\s+|noon\s+|\d{1,2}(?:[:.]\d\d)?\s?[ap]m\s+(?:on\s+)?)?)$`)
+	pastDateRE = regexp.MustCompile(`(?i)(?:\b(?:dated|from|since|of|letter|sent|received|hearing|appointment|appt|meeting|eviction|court|visit|for)\s+(?:on\s+|is\s+|of\s+|dated\s+)?(?:the\s+)?)$`)
+	beforeRE   = regexp.MustCompile(`(?i)\bbefore\s+(?:the\s+)?$`)
+)
+
+// deadline returns by when an action is to be done, as said: the date after
+// "by" and the like, else the first that is not the date of something else.
+func (l *Line) deadline(s segment) string {
+	best := ""
+	for _, f := range l.Facts {
+		if f.Kind != Date || f.Start < s.start || f.End > s.end || f.Superseded {
+			continue
+		}
+		lead := behind(l.Text, f.Start)
+		text := f.Text
+		if m := beforeRE.FindString(lead); m != "" {
+			text = strings.TrimSpace(m) + " " + f.Text
+		}
+		switch {
+		case deadlineRE.MatchString(lead):
+			return text
+		case best == "" && !pastDateRE.MatchString(lead) && !strings.HasSuffix(f.Text, "ago") && !strings.EqualFold(f.Text, "yesterday") && !strings.HasPrefix(strings.ToLower(f.Text), "last "):
+			best = text
+		}
+	}
+	if best == "" {
+		best = urgentRE.FindString(l.Text[s.start:s.end])
+	}
+	return best
+}
+
+// look adds the warnings that concern the notes as a whole.
+func (r *Record) look() {
+	for _, l := range r.Lines {
+		if machineRE.MatchString(l.Text) {
+			r.warn("Line %d reads like an instruction to a machine: it was treated as text.", l.Number)
+		}
+	}
+}
