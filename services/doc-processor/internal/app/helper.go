@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"signpost.internal/pkg/fault"
-	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/ocr"
 	"signpost.internal/services/doc-processor/internal/worker"
 )
@@ -74,7 +73,7 @@ func checkOCR(languages []string) error {
 	}
 	page := image.NewGray(image.Rect(0, 0, 64, 64))
 	draw.Draw(page, page.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
-	if _, err := client.Read(page, 70, document.LineHyphen); err != nil {
+	if _, err := client.Read(page, 70); err != nil {
 		return err
 	}
 	return client.Close()

@@ -10,15 +10,15 @@ import (
 	"fmt"
 	"image"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/otiai10/gosseract/v2"
+
+	"signpost.internal/services/doc-processor/internal/layout"
 )
 
 // Result is what was read from an image.
 type Result struct {
-	Text       string  // lines joined into paragraphs, a blank line between those
+	Text       string  // see [layout.Paragraphs]
 	Confidence float64 // mean over the words, from 0 to 1
 	Words      int
 }
@@ -55,9 +55,8 @@ func Languages() ([]string, error) {
 	return found, nil
 }
 
-// Read recognises the text of the image, whose resolution is dpi. lineHyphen
-// is written where a line ended in a hyphen within a word.
-func (c *Client) Read(img *image.Gray, dpi int, lineHyphen rune) (Result, error) {
+// Read recognises the text of the image, whose resolution is dpi.
+func (c *Client) Read(img *image.Gray, dpi int) (Result, error) {
 	if err := c.tesseract.SetVariable("user_defined_dpi", fmt.Sprint(dpi)); err != nil {
 		return Result{}, fmt.Errorf("set the resolution: %w", err)
 	}
@@ -68,7 +67,7 @@ func (c *Client) Read(img *image.Gray, dpi int, lineHyphen rune) (Result, error)
 	if err != nil {
 		return Result{}, fmt.Errorf("recognise: %w", err)
 	}
-	return assemble(words, lineHyphen), nil
+	return assemble(words), nil
 }
 
 // pgm writes the image in the simplest format that Tesseract's library reads.
@@ -85,46 +84,43 @@ func pgm(img *image.Gray) []byte {
 
 // assemble joins recognised words into lines and paragraphs. The words come in
 // Tesseract's reading order, numbered by block, paragraph and line.
-func assemble(words []gosseract.BoundingBox, lineHyphen rune) Result {
+func assemble(words []gosseract.BoundingBox) Result {
 	var (
-		text   strings.Builder
 		result Result
+		lines  []layout.Line
+		texts  [][]string
+		blocks []int
 		last   gosseract.BoundingBox
 		sum    float64
 	)
+	columns := map[int]image.Rectangle{}
 	for _, w := range words {
-		word := strings.TrimSpace(w.Word)
-		if word == "" {
+		if w.Word = strings.TrimSpace(w.Word); w.Word == "" {
 			continue
 		}
-		switch {
-		case result.Words == 0:
-		case w.BlockNum != last.BlockNum || w.ParNum != last.ParNum:
-			text.WriteString("\n\n")
-		case w.LineNum != last.LineNum && brokenWord(last.Word, word):
-			joined := strings.TrimSuffix(text.String(), "-")
-			text.Reset()
-			text.WriteString(joined)
-			text.WriteRune(lineHyphen)
-		default:
-			text.WriteByte(' ')
+		// Tesseract's y grows downwards.
+		left, bottom, right, top := float64(w.Box.Min.X), -float64(w.Box.Max.Y), float64(w.Box.Max.X), -float64(w.Box.Min.Y)
+		newBlock := result.Words == 0 || w.BlockNum != last.BlockNum
+		if newBlock || w.ParNum != last.ParNum || w.LineNum != last.LineNum {
+			lines = append(lines, layout.Line{Left: left, Bottom: bottom, Right: right, Top: top, First: newBlock})
+			texts, blocks = append(texts, nil), append(blocks, w.BlockNum)
 		}
-		text.WriteString(word)
-		last, last.Word = w, word
+		now := &lines[len(lines)-1]
+		now.Right, now.Bottom, now.Top = max(now.Right, right), min(now.Bottom, bottom), max(now.Top, top)
+		texts[len(texts)-1] = append(texts[len(texts)-1], w.Word)
+		columns[w.BlockNum] = columns[w.BlockNum].Union(w.Box)
+		last = w
 		sum += w.Confidence
 		result.Words++
 	}
 	if result.Words > 0 {
 		result.Confidence = max(0, min(1, sum/float64(result.Words)/100))
 	}
-	result.Text = text.String()
+	for i := range lines {
+		lines[i].Text = strings.Join(texts[i], " ")
+		column := columns[blocks[i]]
+		lines[i].ColumnLeft, lines[i].ColumnRight = float64(column.Min.X), float64(column.Max.X)
+	}
+	result.Text = layout.Paragraphs(lines)
 	return result
-}
-
-// brokenWord reports whether a line's last word goes on in the next line's first.
-func brokenWord(last, next string) bool {
-	stem, ok := strings.CutSuffix(last, "-")
-	end, _ := utf8.DecodeLastRuneInString(stem)
-	start, _ := utf8.DecodeRuneInString(next)
-	return ok && unicode.IsLetter(end) && unicode.IsLetter(start)
 }

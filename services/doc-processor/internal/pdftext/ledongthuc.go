@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ledongthuc/pdf"
+
+	"signpost.internal/services/doc-processor/internal/layout"
 )
 
 // Ledongthuc is the [Reader] over ledongthuc/pdf. It knows neither PDFs with
@@ -51,7 +53,7 @@ const (
 
 // Glyphs returns the page's characters, with spaces where the distance of two
 // shows that a word ended.
-func (d *ledongthucDocument) Glyphs(page int) (glyphs []Glyph, err error) {
+func (d *ledongthucDocument) Glyphs(page int) (glyphs []layout.Glyph, err error) {
 	defer recovered(&err)
 	content := d.reader.Page(page + 1).Content()
 	var last pdf.Text
@@ -75,9 +77,9 @@ func (d *ledongthucDocument) Glyphs(page int) (glyphs []Glyph, err error) {
 			width = averageWidth * size
 		}
 		if begun && math.Abs(t.Y-last.Y) < 0.3*size && left-end > wordGap*size && r != ' ' {
-			glyphs = append(glyphs, Glyph{Rune: ' '})
+			glyphs = append(glyphs, layout.Glyph{Rune: ' '})
 		}
-		glyphs = append(glyphs, Glyph{Rune: r, Left: left, Right: left + width, Bottom: t.Y - descent*size, Top: t.Y + ascent*size})
+		glyphs = append(glyphs, layout.Glyph{Rune: r, Left: left, Right: left + width, Bottom: t.Y - descent*size, Top: t.Y + ascent*size})
 		last, end, begun = t, left+width, true
 	}
 	return glyphs, nil

@@ -21,6 +21,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"signpost.internal/services/doc-processor/internal/layout"
 )
 
 // memoryPages bounds the sandbox's memory, in WebAssembly pages of 64 KiB:
@@ -163,7 +165,7 @@ func pageFault(err error) error {
 }
 
 // Glyphs returns the page's characters.
-func (d *PDFiumDocument) Glyphs(page int) ([]Glyph, error) {
+func (d *PDFiumDocument) Glyphs(page int) ([]layout.Glyph, error) {
 	at, err := d.load(page)
 	if err != nil {
 		return nil, err
@@ -174,7 +176,7 @@ func (d *PDFiumDocument) Glyphs(page int) ([]Glyph, error) {
 	if err != nil {
 		return nil, pageFault(err)
 	}
-	glyphs := make([]Glyph, 0, len(text.Chars))
+	glyphs := make([]layout.Glyph, 0, len(text.Chars))
 	for _, c := range text.Chars {
 		r, _ := utf8.DecodeRuneInString(c.Text)
 		switch {
@@ -186,7 +188,7 @@ func (d *PDFiumDocument) Glyphs(page int) ([]Glyph, error) {
 			continue // always followed by \n
 		}
 		box := c.PointPosition
-		glyphs = append(glyphs, Glyph{
+		glyphs = append(glyphs, layout.Glyph{
 			Rune: r, Left: box.Left, Bottom: box.Bottom, Right: box.Right, Top: box.Top,
 			Quarter: int(math.Round(c.Angle/(math.Pi/2))) & 3,
 		})

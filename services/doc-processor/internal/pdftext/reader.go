@@ -3,6 +3,8 @@ package pdftext
 import (
 	"errors"
 	"image"
+
+	"signpost.internal/services/doc-processor/internal/layout"
 )
 
 // Errors of opening and reading, one for each cause that a person can act on.
@@ -14,19 +16,6 @@ var (
 	// ErrMemory: reading needed more memory than a reader is given.
 	ErrMemory = errors.New("the PDF needs more memory than the limit allows")
 )
-
-// Glyph is one character of a page at its place.
-//
-// The coordinates are points (1/72 inch) of the page's own space, y growing
-// upwards. A space has no dependable box. A '\n' is no character of the page:
-// it says that the reader saw a line end there.
-type Glyph struct {
-	Rune                     rune
-	Left, Bottom, Right, Top float64
-	// Quarter is how far the glyph is turned, in quarter turns
-	// counter-clockwise: 0 upright, 1, 2, 3.
-	Quarter int
-}
 
 // Reader opens PDF files. A Reader and its documents are for one goroutine.
 type Reader interface {
@@ -43,7 +32,7 @@ type Document interface {
 	Pages() int
 	// Glyphs returns the page's characters in the order of the content
 	// stream; none for a page without a text layer.
-	Glyphs(page int) ([]Glyph, error)
+	Glyphs(page int) ([]layout.Glyph, error)
 	// Close frees the document.
 	Close() error
 }

@@ -12,6 +12,7 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/layout"
 	"signpost.internal/services/doc-processor/internal/ocr"
 	"signpost.internal/services/doc-processor/internal/pdftext"
 )
@@ -179,7 +180,7 @@ func (d *desk) text(r request) (document.PageText, error) {
 	if err != nil {
 		return document.PageText{}, pdfFault(err)
 	}
-	page := document.PageText{Text: pdftext.Layout(glyphs), Notice: notice}
+	page := document.PageText{Text: layout.Text(glyphs), Notice: notice}
 	if len(glyphs) < sparse {
 		if page.Pictured, err = d.drawn.Pictured(r.Page); err != nil {
 			return document.PageText{}, pdfFault(err)
@@ -192,7 +193,7 @@ func (d *desk) text(r request) (document.PageText, error) {
 const sparse = 2000
 
 // glyphs reads with the configured reader, or with PDFium where that fails.
-func (d *desk) glyphs(page int) (glyphs []pdftext.Glyph, notice string, err error) {
+func (d *desk) glyphs(page int) (glyphs []layout.Glyph, notice string, err error) {
 	if d.settings.Reader != LedongthucReader {
 		glyphs, err = d.drawn.Glyphs(page)
 		return glyphs, "", err
@@ -247,7 +248,7 @@ func (d *desk) scan(r request) (document.PageScan, error) {
 			return document.PageScan{}, fault.Wrap(fault.Unavailable, err, "The OCR engine cannot start.")
 		}
 	}
-	read, err := d.ocr.Read(img, dpi, document.LineHyphen)
+	read, err := d.ocr.Read(img, dpi)
 	if err != nil {
 		return document.PageScan{}, fault.Wrap(fault.Unavailable, err, "The OCR engine failed.")
 	}

@@ -1,4 +1,6 @@
-package pdftext
+// Package layout puts what stands on a page in reading order: glyphs into lines,
+// lines into columns, lines into paragraphs.
+package layout
 
 import (
 	"cmp"
@@ -11,20 +13,33 @@ import (
 	"signpost.internal/services/doc-processor/internal/document"
 )
 
-// Layout puts a page's glyphs in reading order and returns its text: lines of
-// a paragraph joined, paragraphs parted by a blank line, columns one after the
-// other. Where a line ends in a hyphen within a word, the text has a
-// [document.LineHyphen] at the joint.
-func Layout(glyphs []Glyph) string {
+// Glyph is one character of a page at its place.
+//
+// The coordinates are points (1/72 inch) of the page's own space, y growing
+// upwards. A space has no dependable box. A '\n' is no character of the page:
+// it says that the content stream has a line end there.
+type Glyph struct {
+	Rune                     rune
+	Left, Bottom, Right, Top float64
+	// Quarter is how far the glyph is turned, in quarter turns
+	// counter-clockwise: 0 upright, 1, 2, 3.
+	Quarter int
+}
+
+// Text puts a page's glyphs, given in the order of the content stream, in
+// reading order and returns their text: lines of a paragraph joined, paragraphs
+// parted by a blank line, columns one after the other. Where a line ends in a
+// hyphen within a word, the text has a [document.LineHyphen] at the joint.
+func Text(glyphs []Glyph) string {
 	var parts []string
 	for _, quarter := range turns(glyphs) {
 		upright := turned(glyphs, quarter)
 		pieces := segments(upright)
-		var lines []line
+		var lines []Line
 		for _, block := range ordered(pieces) {
 			lines = append(lines, blockLines(block)...)
 		}
-		if text := paragraphs(lines); text != "" {
+		if text := Paragraphs(lines); text != "" {
 			parts = append(parts, text)
 		}
 	}
@@ -91,11 +106,13 @@ func (s segment) middle() float64 { return (s.top + s.bottom) / 2 }
 // segments cuts the stream of glyphs at line ends, jumps and wide gaps.
 func segments(glyphs []Glyph) []segment {
 	var (
-		out   []segment
-		text  strings.Builder
-		now   segment
-		space bool
-		begun bool
+		out     []segment
+		text    strings.Builder
+		now     segment
+		last    Glyph
+		spacing mean // between the letters of the segment
+		space   bool
+		begun   bool
 	)
 	flush := func() {
 		if begun {
@@ -107,7 +124,7 @@ func segments(glyphs []Glyph) []segment {
 		text.Reset()
 		begun, space = false, false
 	}
-	em := typicalHeight(glyphs) / 0.6
+	em := typicalHeight(glyphs) / 0.47 // most letters are of x-height
 	for _, g := range glyphs {
 		if g.Rune == '\n' || g.Rune == '\r' {
 			flush()
@@ -126,14 +143,24 @@ func segments(glyphs []Glyph) []segment {
 		if begun && broken(now, g, em) {
 			flush()
 		}
+		if begun {
+			gap := g.Left - last.Right
+			if !space && wordEnds(last.Rune, g.Rune, gap/max(em, now.height()), spacing.mean()/em) {
+				space = true
+			}
+			if !space {
+				spacing.add(gap)
+			}
+		}
 		if space {
 			text.WriteByte(' ')
 			space = false
 		}
 		text.WriteRune(g.Rune)
+		last = g
 		if !begun {
 			now = segment{left: g.Left, bottom: g.Bottom, right: g.Right, top: g.Top}
-			begun = true
+			begun, spacing = true, mean{}
 			continue
 		}
 		now.left, now.bottom = min(now.left, g.Left), min(now.bottom, g.Bottom)
@@ -153,6 +180,41 @@ func broken(s segment, g Glyph, em float64) bool {
 	return g.Left > s.right+1.5*size || g.Right < s.right-1.5*size && g.Left < s.right-2*size
 }
 
+// mean is a running mean.
+type mean struct {
+	sum float64
+	n   int
+}
+
+func (m *mean) add(v float64) { m.sum, m.n = m.sum+v, m.n+1 }
+
+func (m *mean) mean() float64 {
+	if m.n == 0 {
+		return 0
+	}
+	return m.sum / float64(m.n)
+}
+
+// wordEnds reports whether the gap between two glyphs, in ems, parts words
+// though no space stands there: some programs move on instead of writing one.
+// Glyphs that are set wide apart as a matter of course are one word, and
+// digits are parted only by the widest gaps, for they may be one number.
+func wordEnds(a, b rune, gap, usual float64) bool {
+	least := 0.28
+	switch {
+	case unicode.IsDigit(a) && unicode.IsDigit(b):
+		least = 0.7
+	case !unicode.IsLetter(b) && !unicode.IsDigit(b):
+		return false
+	case unicode.IsLetter(a) || unicode.IsDigit(a):
+	case strings.ContainsRune(".,;:!?)", a):
+		least = 0.33 // in fixed-width type these stand well apart
+	default:
+		return false
+	}
+	return gap > max(least, 3*usual)
+}
+
 // typicalHeight is the median height of the letters, in points.
 func typicalHeight(glyphs []Glyph) float64 {
 	heights := make([]float64, 0, len(glyphs))
@@ -161,7 +223,7 @@ func typicalHeight(glyphs []Glyph) float64 {
 			heights = append(heights, math.Abs(g.Top-g.Bottom))
 		}
 	}
-	return median(heights, 6)
+	return median(heights, 5)
 }
 
 func median(values []float64, none float64) float64 {
@@ -172,14 +234,15 @@ func median(values []float64, none float64) float64 {
 	return values[len(values)/2]
 }
 
-// line is one line of text of one column.
-type line struct {
-	text             string
-	left, right      float64
-	bottom, top      float64
-	blockLeft        float64
-	blockRight       float64
-	firstOfItsColumn bool
+// Line is one line of text of one column. Coordinates grow to the right and
+// upwards.
+type Line struct {
+	Text                     string
+	Left, Bottom, Right, Top float64
+	// ColumnLeft and ColumnRight are the edges of the column's text.
+	ColumnLeft, ColumnRight float64
+	// First is true for the first line of a column.
+	First bool
 }
 
 // rowsOf groups segments that stand beside each other, from the top down; the
@@ -271,14 +334,17 @@ func (g gutter) crossedBy(s segment) bool {
 }
 
 // The least that counts as two columns of prose: so many rows on each side,
-// and so many words to a line. A table's cells are shorter.
+// and so many words to a line. A table's cells are shorter. Columns of short
+// lines, as of an index, are known by the order in which they were written,
+// and need more rows.
 const (
 	columnRows  = 3
 	columnWords = 2.5
+	listRows    = 8
 )
 
-// findGutter looks for the strip that parts the page into two columns of
-// running text. A table is no such thing: its rows read across.
+// findGutter looks for the strip that parts the page into two columns. A table
+// is no such thing: its rows read across.
 func findGutter(pieces []segment, rows [][]segment) (gutter, bool) {
 	left, right := math.Inf(1), math.Inf(-1)
 	for _, s := range pieces {
@@ -310,7 +376,13 @@ func findGutter(pieces []segment, rows [][]segment) (gutter, bool) {
 			continue
 		}
 		score := min(len(leftSide), len(rightSide)) - crossing/2
-		if score <= bestScore || !prose(leftSide) || !prose(rightSide) || interleaved(leftSide, rightSide) {
+		if score <= bestScore {
+			continue
+		}
+		changes := changesOfSide(leftSide, rightSide)
+		running := prose(leftSide) && prose(rightSide) && (changes <= 3 || 3*changes <= min(len(leftSide), len(rightSide)))
+		inTurn := changes <= 2 && min(len(leftSide), len(rightSide)) >= listRows
+		if !running && !inTurn {
 			continue
 		}
 		best, bestScore = g, score
@@ -337,9 +409,10 @@ func prose(side []segment) bool {
 	return float64(words) >= columnWords*float64(len(side))
 }
 
-// interleaved reports whether the content stream goes to and fro between the
-// sides, as it does in a table written row by row.
-func interleaved(left, right []segment) bool {
+// changesOfSide counts how often the content stream goes from one side to the
+// other: once for columns that were written in turn, once or more for every row
+// of a table.
+func changesOfSide(left, right []segment) int {
 	type piece struct {
 		order int
 		side  bool
@@ -358,29 +431,29 @@ func interleaved(left, right []segment) bool {
 			changes++
 		}
 	}
-	return changes > 3 && 3*changes > min(len(left), len(right))
+	return changes
 }
 
 // blockLines joins a block's segments into lines.
-func blockLines(block []segment) []line {
+func blockLines(block []segment) []Line {
 	left, right := math.Inf(1), math.Inf(-1)
 	for _, s := range block {
 		left, right = min(left, s.left), max(right, s.right)
 	}
-	var lines []line
+	var lines []Line
 	for _, row := range rowsOf(block) {
-		l := line{left: row[0].left, bottom: row[0].bottom, top: row[0].top, blockLeft: left, blockRight: right}
+		l := Line{Left: row[0].left, Bottom: row[0].bottom, Top: row[0].top, ColumnLeft: left, ColumnRight: right}
 		var text strings.Builder
 		for i, s := range row {
 			if i > 0 && !touching(row[i-1], s) {
 				text.WriteByte(' ')
 			}
 			text.WriteString(s.text)
-			l.right = max(l.right, s.right)
-			l.bottom, l.top = min(l.bottom, s.bottom), max(l.top, s.top)
+			l.Right = max(l.Right, s.right)
+			l.Bottom, l.Top = min(l.Bottom, s.bottom), max(l.Top, s.top)
 		}
-		l.text = text.String()
-		l.firstOfItsColumn = len(lines) == 0
+		l.Text = text.String()
+		l.First = len(lines) == 0
 		lines = append(lines, l)
 	}
 	return lines
@@ -391,22 +464,22 @@ func touching(a, b segment) bool {
 	return b.left-a.right < 0.12*min(a.height(), b.height())
 }
 
-// paragraphs joins lines into paragraphs.
-func paragraphs(lines []line) string {
+// Paragraphs joins lines into paragraphs, see [Text].
+func Paragraphs(lines []Line) string {
 	var out strings.Builder
 	leading := typicalLeading(lines)
 	for i, l := range lines {
 		if i == 0 {
-			out.WriteString(l.text)
+			out.WriteString(l.Text)
 			continue
 		}
 		before := lines[i-1]
 		if parted(before, l, leading) {
 			out.WriteString("\n\n")
-			out.WriteString(l.text)
+			out.WriteString(l.Text)
 			continue
 		}
-		joinLines(&out, before.text, l.text)
+		joinLines(&out, before.Text, l.Text)
 	}
 	return out.String()
 }
@@ -434,49 +507,49 @@ func joinLines(out *strings.Builder, before, next string) {
 func isHyphen(r rune) bool { return r == '-' || r == '\u00ad' || r == '\u2010' }
 
 // typicalLeading is the median distance from line to line.
-func typicalLeading(lines []line) float64 {
+func typicalLeading(lines []Line) float64 {
 	var steps []float64
 	for i := 1; i < len(lines); i++ {
-		if step := centre(lines[i-1]) - centre(lines[i]); step > 0 && !lines[i].firstOfItsColumn {
+		if step := centre(lines[i-1]) - centre(lines[i]); step > 0 && !lines[i].First {
 			steps = append(steps, step)
 		}
 	}
 	return median(steps, 0)
 }
 
-func centre(l line) float64 { return (l.top + l.bottom) / 2 }
+func centre(l Line) float64 { return (l.Top + l.Bottom) / 2 }
 
 // parted reports whether a new paragraph starts at l.
-func parted(before, l line, leading float64) bool {
-	if marker(l.text) {
+func parted(before, l Line, leading float64) bool {
+	if marker(l.Text) {
 		return true
 	}
-	ended := endsSentence(before.text)
-	width := before.blockRight - before.blockLeft
-	short := before.right < before.blockRight-0.2*width
-	if l.firstOfItsColumn {
+	ended := endsSentence(before.Text)
+	width := before.ColumnRight - before.ColumnLeft
+	short := before.Right < before.ColumnRight-0.2*width
+	if l.First {
 		// Text that runs on from the foot of one column to the next stays
 		// one paragraph.
-		return ended || short || startsUpper(l.text)
+		return ended || short || startsUpper(l.Text)
 	}
 	step := centre(before) - centre(l)
-	height := max(before.top-before.bottom, l.top-l.bottom)
+	height := max(before.Top-before.Bottom, l.Top-l.Bottom)
 	switch {
 	case step > max(1.35*leading, 1.1*height) || step < 0:
 		return true
 	case sizeChanged(before, l):
 		return true
-	case l.left > before.left+0.8*(l.top-l.bottom) && ended:
+	case l.Left > before.Left+0.8*(l.Top-l.Bottom) && ended:
 		return true
 	default:
-		return short && (ended || startsUpper(l.text))
+		return short && (ended || startsUpper(l.Text))
 	}
 }
 
 // sizeChanged reports a change of type size, as between heading and text.
-func sizeChanged(a, b line) bool {
-	x, y := a.top-a.bottom, b.top-b.bottom
-	return max(x, y) > 1.45*min(x, y) && min(len(a.text), len(b.text)) > 3
+func sizeChanged(a, b Line) bool {
+	x, y := a.Top-a.Bottom, b.Top-b.Bottom
+	return max(x, y) > 1.45*min(x, y) && min(len(a.Text), len(b.Text)) > 3
 }
 
 func endsSentence(text string) bool {
