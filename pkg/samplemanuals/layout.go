@@ -144,7 +144,10 @@ func (l *layout) titleBlock() error {
 
 func (l *layout) headerAndFooter(i int) error {
 	s := l.sheets[i]
-	header := strings.Trim(l.src.Title+" · "+l.src.Edition, "· ")
+	header := ""
+	if l.src.Title != "" {
+		header = l.src.Title + " · Edition " + l.src.Edition
+	}
 	page := fmt.Sprintf("Page %d of %d", i+1, len(l.sheets))
 	w, err := l.faces.width(page, small, smallSize)
 	if err != nil {
@@ -401,20 +404,29 @@ func (l *layout) tableHead(rows [][][]span, widths []float64, size float64) erro
 // columnWidths shares the frame by how much text each column holds.
 func (l *layout) columnWidths(rows [][][]span, size float64) ([]float64, error) {
 	widths := make([]float64, len(rows[0]))
-	total := 0.0
+	least := make([]float64, len(rows[0])) // room for the longest word
+	spare, wanted := l.frames[l.frame].width, 0.0
 	for i := range widths {
 		for _, row := range rows {
-			w, err := l.faces.width(l.shown(plain(row[i])), bold, size)
+			content := l.shown(plain(row[i]))
+			w, err := l.faces.width(content, bold, size)
 			if err != nil {
 				return nil, err
 			}
 			widths[i] = max(widths[i], min(w, 190))
+			for _, word := range strings.Fields(content) {
+				w, err := l.faces.width(word, bold, size)
+				if err != nil {
+					return nil, err
+				}
+				least[i] = max(least[i], w+2*cellPad)
+			}
 		}
-		widths[i] += 2 * cellPad
-		total += widths[i]
+		wanted += widths[i]
+		spare -= least[i]
 	}
 	for i := range widths {
-		widths[i] *= l.frames[l.frame].width / total
+		widths[i] = least[i] + spare*widths[i]/wanted
 	}
 	return widths, nil
 }
