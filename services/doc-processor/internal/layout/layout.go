@@ -300,8 +300,9 @@ func ordered(pieces []segment) [][]segment {
 		}
 		left, right = nil, nil
 	}
-	for _, row := range rows {
-		if slices.ContainsFunc(row, gutter.crossedBy) {
+	apart := standingApart(rows)
+	for i, row := range rows {
+		if apart[i] || slices.ContainsFunc(row, gutter.crossedBy) {
 			flushColumns()
 			across = append(across, row...)
 			continue
@@ -323,6 +324,38 @@ func ordered(pieces []segment) [][]segment {
 		blocks = append(blocks, across)
 	}
 	return blocks
+}
+
+// standingApart marks running headers and footers: the first or last rows of
+// the page, up to two, with a wide gap to the rest.
+func standingApart(rows [][]segment) []bool {
+	apart := make([]bool, len(rows))
+	gaps := make([]float64, 0, len(rows))
+	for i := 1; i < len(rows); i++ {
+		gaps = append(gaps, rowMiddle(rows[i-1])-rowMiddle(rows[i]))
+	}
+	usual := median(slices.Clone(gaps), 0)
+	for edge := 1; edge <= 2 && edge < len(rows); edge++ {
+		if gaps[edge-1] > 1.8*usual {
+			for i := range edge {
+				apart[i] = true
+			}
+		}
+		if gaps[len(gaps)-edge] > 1.8*usual {
+			for i := range edge {
+				apart[len(rows)-1-i] = true
+			}
+		}
+	}
+	return apart
+}
+
+func rowMiddle(row []segment) float64 {
+	sum := 0.0
+	for _, s := range row {
+		sum += s.middle()
+	}
+	return sum / float64(len(row))
 }
 
 // gutter is the empty strip between two columns.
@@ -441,7 +474,7 @@ func blockLines(block []segment) []Line {
 		left, right = min(left, s.left), max(right, s.right)
 	}
 	var lines []Line
-	for _, row := range rowsOf(block) {
+	for _, row := range wrappedCells(rowsOf(block)) {
 		l := Line{Left: row[0].left, Bottom: row[0].bottom, Top: row[0].top, ColumnLeft: left, ColumnRight: right}
 		var text strings.Builder
 		for i, s := range row {
@@ -459,9 +492,117 @@ func blockLines(block []segment) []Line {
 	return lines
 }
 
+// wrappedCells finds the rows of tables whose cells run over several lines, and
+// makes one row of each, every cell in one piece. Such lines stand closer
+// together than the table's rows do; where they don't, nothing tells them
+// apart and the lines stay as they are.
+func wrappedCells(rows [][]segment) [][]segment {
+	var out [][]segment
+	for start := 0; start < len(rows); {
+		end := start + 1
+		for end < len(rows) && sameTable(rows[start:end], rows[end]) {
+			end++
+		}
+		out = append(out, tableRows(rows[start:end])...)
+		start = end
+	}
+	return out
+}
+
+// sameTable reports whether the row goes on with the table that the rows make:
+// it has several cells, or stands under one cell of several.
+func sameTable(rows [][]segment, row []segment) bool {
+	step := rowMiddle(rows[len(rows)-1]) - rowMiddle(row)
+	if step > 4*row[0].height() {
+		return false
+	}
+	widest := 0
+	for _, r := range rows {
+		widest = max(widest, len(r))
+	}
+	if len(row) > 1 {
+		return widest > 1 || len(rows) == 1 && rows[0][0].right < row[len(row)-1].left
+	}
+	return widest > 1 && !slices.ContainsFunc(rows, func(r []segment) bool { return crossesCells(row[0], r) })
+}
+
+// crossesCells reports whether s reaches under more than one cell of the row.
+func crossesCells(s segment, row []segment) bool {
+	under := 0
+	for _, cell := range row {
+		if s.left < cell.right && s.right > cell.left {
+			under++
+		}
+	}
+	return under > 1
+}
+
+// tableRows joins the lines of one row of the table.
+func tableRows(lines [][]segment) [][]segment {
+	if len(lines) < 2 {
+		return lines
+	}
+	steps := make([]float64, 0, len(lines)-1)
+	for i := 1; i < len(lines); i++ {
+		steps = append(steps, rowMiddle(lines[i-1])-rowMiddle(lines[i]))
+	}
+	closest := slices.Min(steps)
+	if slices.Max(steps) < 1.15*closest {
+		return lines
+	}
+	var out [][]segment
+	for start := 0; start < len(lines); {
+		end := start + 1
+		for end < len(lines) && steps[end-1] < 1.15*closest {
+			end++
+		}
+		if cells, ok := cellsOf(lines[start:end]); ok {
+			out = append(out, cells)
+		} else {
+			out = append(out, lines[start:end]...)
+		}
+		start = end
+	}
+	return out
+}
+
+// cellsOf joins what stands above each other, and reports whether that makes
+// several cells. Lines that all have every cell are rows in their own right.
+func cellsOf(lines [][]segment) ([]segment, bool) {
+	pieces := slices.Concat(lines...)
+	if len(lines) < 2 {
+		return pieces, true
+	}
+	if !slices.ContainsFunc(lines[1:], func(l []segment) bool { return len(l) != len(lines[0]) }) {
+		return nil, false
+	}
+	var cells []segment
+	for _, piece := range pieces {
+		at := slices.IndexFunc(cells, func(c segment) bool { return piece.left < c.right && piece.right > c.left })
+		if at < 0 {
+			cells = append(cells, piece)
+			continue
+		}
+		c := &cells[at]
+		var text strings.Builder
+		text.WriteString(c.text)
+		joinLines(&text, c.text, piece.text)
+		c.text = text.String()
+		c.left, c.right = min(c.left, piece.left), max(c.right, piece.right)
+		c.bottom, c.top = min(c.bottom, piece.bottom), max(c.top, piece.top)
+	}
+	slices.SortStableFunc(cells, func(a, b segment) int { return cmp.Compare(a.left, b.left) })
+	for i := 1; i < len(cells); i++ {
+		if cells[i].left < cells[i-1].right {
+			return nil, false
+		}
+	}
+	return cells, len(cells) > 1
+}
+
 // touching reports whether b goes on in the word in which a ended.
 func touching(a, b segment) bool {
-	return b.left-a.right < 0.12*min(a.height(), b.height())
+	return b.left-a.right < 0.12*min(a.height(), b.height()) && b.left > a.left
 }
 
 // Paragraphs joins lines into paragraphs, see [Text].
