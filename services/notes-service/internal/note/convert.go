@@ -2,9 +2,12 @@ package note
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
+	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/provider"
 )
 
@@ -58,19 +61,66 @@ func New(chat Chatter, timeout time.Duration, logger *slog.Logger) *Converter {
 }
 
 // Convert writes the letter. The only errors are the context's: a model that
-// is missing or fails leads to a letter by rule, which says so.
+// is missing or fails leads to a letter by rule, and the notice says why.
 func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Letter, error) {
 	r := Read(notes, clientName)
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	letter := &Letter{Facts: r.Facts(), Warnings: r.Warnings, Method: Rules, Provider: c.chat.Provider(), Model: c.chat.Model()}
+	sections, mark := r.Sections(), rulesMark
+	answer, d, err := c.draft(ctx, r, notes)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		letter.Notice = "The letter was made by rule, because no language model could be used: " + fault.DetailOf(err)
+		if letter.Provider != provider.None {
+			c.logger.WarnContext(ctx, "no draft from the model", "provider", letter.Provider, "fault", fault.KindOf(err).String())
+		}
+	default:
+		proved, rejected, accepted := r.prove(d, clientName)
+		letter.Provider, letter.Model = answer.Provider, answer.Model
+		c.logger.InfoContext(ctx, "draft proved", "provider", answer.Provider, "model", answer.Model, "accepted", accepted, "rejected", len(rejected))
+		letter.Notice = notice(rejected, accepted)
+		if accepted > 0 {
+			sections, mark, letter.Method = proved, modelMark, Model
+		}
 	}
-	sections := r.Sections()
-	letter := &Letter{Facts: r.Facts(), Method: Rules, Provider: c.chat.Provider(), Model: c.chat.Model()}
-	mark := rulesMark
-	letter.Warnings = r.Warnings
 	letter.Matters = text(sections.Matters, noMatters)
 	letter.Ours = text(sections.Ours, noOurs)
 	letter.Yours = text(sections.Yours, noYours)
 	letter.FullText = full(mark, clientName, letter.Matters, letter.Ours, letter.Yours)
 	return letter, nil
+}
+
+// draft asks the model once. Notes of which nothing may be seen are not sent.
+func (c *Converter) draft(ctx context.Context, r *Record, notes string) (*provider.ChatResponse, draft, error) {
+	if len(r.items()) == 0 {
+		return nil, draft{}, fault.New(fault.Invalid, "The notes hold nothing that a letter may say.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := c.chat.Chat(ctx, provider.ChatRequest{
+		Messages: r.messages(), Schema: draftSchema, MaxTokens: maxTokens(notes),
+	})
+	if err != nil {
+		return nil, draft{}, err
+	}
+	d, err := parseDraft(answer.Content)
+	return answer, d, err
+}
+
+// maxReasons bounds how many of the model's faults a notice lists.
+const maxReasons = 10
+
+func notice(rejected []string, accepted int) string {
+	if len(rejected) == 0 {
+		return ""
+	}
+	listed := strings.Join(rejected[:min(len(rejected), maxReasons)], "; ")
+	if more := len(rejected) - maxReasons; more > 0 {
+		listed += fmt.Sprintf("; and %d more", more)
+	}
+	if accepted == 0 {
+		return "The letter was made by rule: no sentence of the language model's could be accepted: " + listed + "."
+	}
+	return fmt.Sprintf("Not accepted of the language model's sentences, and replaced by the notes' own words: %s.", listed)
 }

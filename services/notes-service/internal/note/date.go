@@ -31,16 +31,18 @@ var (
 	dayOrdinalRE  = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)\b`)
 	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
 	monthPartRE   = regexp.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
-	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the |this |next |last |coming |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
-		`|the day after tomorrow|tomorrow|tmrw|tomoz|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
+	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
+		`|the day after tomorrow|this (?:morning|afternoon|evening)|xmas|christmas|easter|tomorrow|tmrw|tomoz|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
 		`(?:in|within) (?:the next )?` + countPattern + `\s?` + unitPattern + `\b(?:['’]? time)?|` +
 		countPattern + `\s?` + unitPattern + `['’]? (?:time|ago)|a week on ` + weekdayPattern + `|` + weekdayPattern + ` week)\b`)
+	// rankedRE tells "the 1st visit" from "the 1st and".
+	rankedRE      = regexp.MustCompile(`^\s(?:[b-z][a-z]{3,}|[a-z]{2,5}er|time|one|call|half|week)\b`)
 	weekdayRE     = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\b`)
 	dayLeadRE     = regexp.MustCompile(`(?i)(?:\bby|\bon|\bbefore|\buntil|\btill|\bfrom|\bsince|\bevery)\s+$`)
 	birthRE       = regexp.MustCompile(`(?i)\b(?:dob|born|d\.o\.b\.?|date of birth)\W*(?:on\s+)?$`)
 	notADateRE    = regexp.MustCompile(`(?i)^\s*(?:of (?:the|her|his|their|it|all)\b|price\b|share\b|hours?\b|hrs?\b|creditors\b|debts\b|split\b)`)
 	notAnAgeRE    = regexp.MustCompile(`(?i)^\s?(?:%|k\b|p[cawm]+\b|pounds|people|creditors|debts|days|weeks|letters|payments|years|calls|am\b|pm\b|:\d)`)
-	dateHintRE    = regexp.MustCompile(`(?i)` + monthPattern + `|` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tomorrow|tmrw|tomoz|today|tonight|yesterday|eom|cob|days?|hours?|hrs?|close of`)
+	dateHintRE    = regexp.MustCompile(`(?i)` + monthPattern + `|` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tomorrow|tmrw|tomoz|today|tonight|yesterday|eom|cob|this |xmas|christmas|easter|days?|hours?|hrs?|close of`)
 	certainMonths = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 
@@ -54,6 +56,10 @@ func (s *scanner) numericDates() {
 	for _, m := range numericDateRE.FindAllStringSubmatchIndex(s.text, -1) {
 		month := s.group(m, 2) + s.group(m, 3) + s.group(m, 4)
 		year := s.year(s.group(m, 5), m[0])
+		day, _ := strconv.Atoi(s.group(m, 1))
+		if day < 1 || day > 31 || partOfNumber(s.text, m[2]) {
+			continue
+		}
 		value := isoDay(year, month, s.group(m, 1))
 		if hasWeekPrefix(s.text[m[0]:m[1]]) {
 			value = ""
@@ -110,7 +116,7 @@ func (s *scanner) wordDates() {
 	}
 	for _, re := range []*regexp.Regexp{ordinalRE, monthAloneRE} {
 		for _, m := range re.FindAllStringSubmatchIndex(s.text, -1) {
-			if re == monthAloneRE && s.group(m, 2) == "may" {
+			if re == monthAloneRE && s.group(m, 2) == "may" || re == ordinalRE && rankedRE.MatchString(ahead(s.text, m[1])) {
 				continue
 			}
 			s.date(m[2], m[3], "")

@@ -168,7 +168,7 @@ func (s *scanner) references() {
 		}
 		token := s.text[m[1]:end]
 		size := len(strings.Map(onlyAlnum, token))
-		if size < 3 || !strong && size < 6 || !strings.ContainsAny(token, "0123456789") || slashDateRE.MatchString(token) {
+		if size < 3 || !strong && size < 6 || !strings.ContainsAny(token, "0123456789") || label != "sort code" && slashDateRE.MatchString(token) {
 			continue
 		}
 		s.add(Fact{Kind: Reference, Value: token, Start: m[1], End: end})

@@ -11,8 +11,8 @@ import (
 type Sentence struct {
 	Text  string
 	Lines []int
-	// heading items are the notes' own headings.
-	heading bool
+	// heading items are the notes' own headings; a gap ends what stands under one.
+	heading, gap bool
 }
 
 // Sections are the letter's three parts.
@@ -24,14 +24,21 @@ type item struct {
 	segments []segment // one for an action; the line's other matter together
 	owner    Owner     // Us or Client for an action of that section, else ""
 	sentence Sentence
+	under    string // the notes' heading it stands under; set for the proof
 }
 
 // items returns everything of the notes that the letter must hold, in order.
 func (r *Record) items() []item {
 	var all []item
+	under, gap := false, false
 	for i := range r.Lines {
 		l := &r.Lines[i]
+		if l.blank() {
+			gap = under
+			continue
+		}
 		if l.heading {
+			under, gap = !l.actions, false
 			if text := headingText(l.Text); !l.actions {
 				all = append(all, item{line: l, sentence: Sentence{Text: text, Lines: []int{l.Number}, heading: true}})
 			}
@@ -62,7 +69,8 @@ func (r *Record) items() []item {
 			}
 		}
 		if len(texts) > 0 {
-			it := item{line: l, segments: matter, sentence: Sentence{Text: strings.Join(texts, " "), Lines: []int{l.Number}}}
+			it := item{line: l, segments: matter, sentence: Sentence{Text: strings.Join(texts, " "), Lines: []int{l.Number}, gap: gap}}
+			under, gap = under && !gap, false
 			all = append(all[:at], append([]item{it}, all[at:]...)...)
 		}
 	}
@@ -92,7 +100,8 @@ func headingText(text string) string {
 }
 
 var (
-	pronounRE = regexp.MustCompile(`(?i)\b(?:them|it|this|that|these|those|they|him)\b`)
+	// pronounRE finds a pronoun so early that what it stands for was said before.
+	pronounRE = regexp.MustCompile(`(?i)^\W*(?:\S+\s+){1,2}(?:them|it|this|that|these|those|they|him)\b`)
 	spacesRE  = regexp.MustCompile(`\s+`)
 	beforeCut = regexp.MustCompile(`\s+([.,;:)!?])`)
 	emptyRE   = regexp.MustCompile(`\(\s*\)|\[\s*\]`)
@@ -179,6 +188,7 @@ func clientEdits(text string, from, to int) []edit {
 			continue
 		case councilTax.MatchString(after) && !possessive:
 			continue
+		case !possessive && start == from && lowerNext(after) && !councilTax.MatchString(after):
 		case possessive && text[from+m[6]] == 's': // "CTs": several clients, or a slip
 			continue
 		case !possessive && !afterClient.MatchString(after) && !beforeClient.MatchString(before) && m[2] < 0:
@@ -190,8 +200,13 @@ func clientEdits(text string, from, to int) []edit {
 		}
 		found = append(found, edit{span{start, end}, with})
 	}
+	for _, m := range numberedRE.FindAllStringSubmatchIndex(text[from:to], -1) {
+		found = append(found, edit{span{from + m[0], from + m[1]}, "client " + text[from+m[2]:from+m[3]]})
+	}
 	return found
 }
+
+var numberedRE = regexp.MustCompile(`\b(?i:ct|cl|clt)([12])\b`)
 
 // sentence gives text a capital and a full stop.
 func sentence(text string) string {
@@ -220,7 +235,8 @@ const (
 	rulesMark = "DRAFT, made from the notes by rule, without a language model. Check every line against the notes before it is sent."
 	modelMark = "DRAFT, written with a language model from the notes. Check every line against the notes before it is sent."
 
-	thanks  = "Thank you for speaking to us. This letter sets out what our notes say."
+	thanks  = "Thank you for speaking to us. The points below keep the words of our notes."
+	proved  = "Thank you for speaking to us. This letter sets out what our notes say."
 	means   = "Where this letter says “the client”, it means you."
 	closing = "Please read this letter with care. If something in it is wrong, or is not clear, please tell us."
 
@@ -243,6 +259,8 @@ func text(section []Sentence, none string) string {
 		switch {
 		case s.heading && i > 0:
 			b.WriteString("\n" + s.Text)
+		case s.gap && i > 0:
+			b.WriteString("\n- " + s.Text)
 		case s.heading:
 			b.WriteString(s.Text)
 		default:
@@ -262,6 +280,9 @@ func full(mark, clientName, matters, ours, yours string) string {
 	para(mark)
 	para("Dear " + greeting(clientName) + ",")
 	opening := thanks
+	if mark == modelMark {
+		opening = proved
+	}
 	if strings.Contains(strings.ToLower(matters+ours+yours), "the client") {
 		opening += " " + means
 	}

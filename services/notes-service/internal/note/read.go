@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Record is what the rules read in one set of notes.
@@ -286,7 +285,7 @@ func enclosing(text string, i int) span {
 func indentOf(text string) int { return len(text) - len(strings.TrimLeft(text, " \t")) }
 
 var (
-	correctionRE = regexp.MustCompile(`(?i)^[\s,;.:(\-–—/]*(?:\b(?:no|nope|sorry|correction|corrected|scratch that|strike that|i mean|i meant|meant|rather|make that|actually|wait|oops|should be|should read|should say|amend(?:ed)? to|corrected to|not right|wrong|that['’]?s wrong|er|or rather)\b[\s,;.:(\-–—]*)+(?:(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|should be|should read|make it|checked)\b[\s,:]*)*$`)
+	correctionRE = regexp.MustCompile(`(?i)^[\s,;.:(\-–—/]*(?:\b(?:no|nope|sorry|correction|corrected|scratch that|strike that|i mean|i meant|meant|rather|make that|actually|wait|oops|should be|should read|should say|amend(?:ed)? to|corrected to|not right|wrong|that['’]?s wrong|er|or rather)\b[\s,;.:(\-–—]*)+(?:(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|should be|should read|make it|checked|ref(?:erence)?|acc(?:oun)?t|a/c)\b[\s.,:]*)*$`)
 	insteadRE    = regexp.MustCompile(`(?i)^\s*[,(]?\s*(?:and\s)?not\s+$`)
 	crossRE      = regexp.MustCompile(`(?i)\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry)\b`)
 )
@@ -412,10 +411,4 @@ func apply(text string, within span, edits []edit) string {
 	}
 	b.WriteString(text[min(at, within.end):within.end])
 	return b.String()
-}
-
-// firstRune returns the first rune of text.
-func firstRune(text string) rune {
-	r, _ := utf8.DecodeRuneInString(text)
-	return r
 }

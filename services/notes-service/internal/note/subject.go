@@ -3,8 +3,11 @@ package note
 import (
 	_ "embed"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed thirdparties.txt
@@ -15,7 +18,7 @@ var thirdPartiesText string
 // council tax as well.
 const (
 	usPattern     = `(?:i|we|me|us|adviser|advisor|the adviser|the advisor|caseworker|the caseworker|case worker|debt adviser|this office|our office)`
-	clientPattern = `(?:ct|cl|clt|client|the client|the ct|our client)`
+	clientPattern = `(?:(?:ct|cl|clt|client) ?[12]|ct|cl|clt|client|the client|the ct|our client)`
 	willPattern   = `(?:['’]ll|\s+will|\s+(?:is|are|am)\s+going\s+to|['’](?:s|re|m)\s+going\s+to|\s+(?:has|have)?\s*(?:also\s+)?(?:agreed|promised|undertaken|offered|intends?|plans?)\s+to|\s+(?:needs?|has|have)\s+to|\s+must|\s+should|\s+shall|\s+to|\s+is\s+to|\s+are\s+to|\s+am\s+to)`
 	hedgePattern  = `(?:\s+(?:also|then|now|both|just|still|try\s+(?:to|and)))*`
 )
@@ -31,6 +34,7 @@ var (
 	byAgentRE    = regexp.MustCompile(`(?i)\bto be \w+\b.*\bby (?:(` + usPattern + `)|(?:the )?(` + clientPattern + `))\b`)
 	passiveRE    = regexp.MustCompile(`(?i)\b(?:to be|must be|needs? to be|will be|should be) (\w+(?:ed|en|nt|ne|de|id|lt))\b`)
 	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
+	whenRE       = regexp.MustCompile(`(?i)^(?:if|when|once|as soon as|unless|after)\b[^.;,]{1,120}?\s((?:i|we|ct|client|the client|she|he)(?:['’]ll|\s+will|\s+must|\s+should|\s+to)\s)`)
 	conditionRE  = regexp.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
 	leadInRE     = regexp.MustCompile(`(?i)^(?:and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
 	bulletRE     = regexp.MustCompile(`^\s*(?:[-–—*•‣▪◦·>]+|\(?\d{1,2}[.)]|\(?[a-hA-H][.)]|\[[ xX]?\])\s+`)
@@ -38,7 +42,7 @@ var (
 	actionHeadRE = regexp.MustCompile(`(?i)^(?:agreed\s+)?(?:actions?|next steps?|to[- ]?do(?: list)?|tasks?|follow[- ]?ups?|plan|action plan)(?:\s+(?:agreed|points?|list))?\s*[:.-]*$`)
 	headingRE    = regexp.MustCompile(`^[\p{L}][\p{L}\d &/'’()-]{0,48}:$`)
 	capsHeadRE   = regexp.MustCompile(`^[\p{Lu}][\p{Lu} &/'’-]{3,40}$`)
-	twoClientsRE = regexp.MustCompile(`\b(?:(?:ct|cl|clt|client) ?[12]\b(?:$|[^/.:\d])|(?i:clients?) [AB]\b|both clients|two clients|joint clients|cts\b(?:$|[^'’])|other client|second client|(?:mr|mrs|ms) (?:and|&) (?:mr|mrs|ms) [A-Z])`)
+	twoClientsRE = regexp.MustCompile(`\b(?:(?i:(?:ct|cl|clt)[12]|client [12])(?:$|[^/.:\d])|(?i:clients?) [AB]\b|(?i:both clients|two clients|joint clients|other client|second client)\b|(?:CTs|cts|Clients|clients)\b(?:$|[^'’])|(?:Mr|Mrs|Ms) (?:and|&) (?:Mr|Mrs|Ms) \p{Lu})`)
 	machineRE    = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget) (?:all |any |the |your )*(?:previous|prior|above|earlier|other) (?:instructions?|prompts?|rules?|notes)|\b(?:system prompt|you are (?:now )?an? (?:ai|assistant|language model)|as an ai)\b`)
 	wordRE       = regexp.MustCompile(`[\p{L}\d&.'’/-]+`)
 )
@@ -69,6 +73,8 @@ var (
 	titles       = set(`mr mrs ms miss dr mx the client sir prof and`)
 	owedToRE     = regexp.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|spoke (?:to|with)|rang|called|phoned|letter from|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
 	amountOwedRE = regexp.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
+	relationRE   = regexp.MustCompile(`\b(?i:her|his|their|ct['’]?s|client['’]s)\s+(?i:ex|ex[- ]?(?:partner|husband|wife)|partner|husband|wife|mum|mother|dad|father|sister|brother|son|daughter|friend|boss|landlord|landlady|neighbour|solicitor|social worker|support worker|gp|work coach)\b,?\s*\(?(\p{Lu}[\p{L}'’-]+)`)
+	shortNameRE  = regexp.MustCompile(`\b(\p{Lu}[\p{L}'’-]{3,})\s+(?:Council|Bank|Energy|Water|Gas|Electric|Electricity|Finance|Financial|Recovery|Collections|Court|Housing|Homes|Loans|Enforcement|Credit|BS|Building Society)\b`)
 	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord)\b`)
 	listedOthers = parseNames(thirdPartiesText)
 )
@@ -92,7 +98,7 @@ func newSubjects(lines []Line, clientName string) subjects {
 		}
 	}
 	for _, l := range lines {
-		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE} {
+		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
 				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
 					s.others[name] = true
@@ -175,6 +181,8 @@ func (s subjects) parse(clause, context string) found {
 	}
 	if m := conditionRE.FindStringIndex(text); m != nil {
 		base, text, strip = base+m[1], text[m[1]:], false
+	} else if m := whenRE.FindStringSubmatchIndex(text); m != nil {
+		base, text, strip = base+m[2], text[m[2]:], false
 	}
 	agreed := false
 	if m := agreedRE.FindStringIndex(text); m != nil && m[1] < len(text) && !strings.HasPrefix(strings.ToLower(text[m[1]:]), "to ") {
@@ -207,13 +215,18 @@ func (s subjects) subject(text, context string, agreed bool) found {
 	}
 	if m := askedRE.FindStringSubmatchIndex(text); m != nil {
 		if who := strings.ToLower(text[m[2]:m[3]]); !isPronoun(who) || !s.mentionsOther(context) {
-			return found{action: true, owner: Client, verb: m[6]}
+			softer := softRE.MatchString(text[:m[2]])
+			verb := m[6]
+			if not := strings.Index(strings.ToLower(text[m[4]:m[5]]), "not"); not >= 0 {
+				verb = m[4] + not
+			}
+			return found{action: true, owner: Client, verb: verb, strip: !softer}
 		}
 		return found{notes: true, verb: m[6]}
 	}
 	if m := wasAskedRE.FindStringSubmatchIndex(text); m != nil {
 		if who := strings.ToLower(text[m[2]:m[3]]); !isPronoun(who) || !s.mentionsOther(context) {
-			return found{action: true, owner: Client, verb: m[4]}
+			return found{action: true, owner: Client, verb: m[4], strip: !softRE.MatchString(text) && !strings.Contains(strings.ToLower(text[:m[4]]), "not to")}
 		}
 		return found{notes: true, verb: m[4]}
 	}
@@ -239,12 +252,15 @@ func (s subjects) subject(text, context string, agreed bool) found {
 			return found{}
 		}
 		name := text[m[2]:m[3]]
+		if imperative(wordRE.FindString(name)) || clauseWordRE.MatchString(name) {
+			return found{}
+		}
 		switch owner := s.owner(name); {
 		case owner == Client:
 			return found{action: true, owner: Client, verb: m[8], strip: true}
 		case owner == ThirdParty:
 			return found{action: true, owner: ThirdParty, verb: m[8]}
-		case firstRune(name) >= 'A' && firstRune(name) <= 'Z' && len(strings.Fields(name)) <= 2:
+		case personRE.MatchString(name):
 			return found{action: true, owner: Unknown, verb: m[8]}
 		}
 	}
@@ -304,12 +320,20 @@ func (s subjects) own(text string, m []int, context string, agreed bool) found {
 	return found{action: true, owner: Client, verb: start, strip: true}
 }
 
+// personRE finds what can be somebody's name.
+var personRE = regexp.MustCompile(`^\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?$`)
+
+var clauseWordRE = regexp.MustCompile(`(?i)\b(?:if|that|whether|to|when|what|how|who|which|as|because)\b`)
+
 func either(us bool) Owner {
 	if us {
 		return Us
 	}
 	return Client
 }
+
+// softRE finds words whose force a heading "What you need to do" would change.
+var softRE = regexp.MustCompile(`(?i)\b(?:recommended|encouraged|suggested|warned)\b`)
 
 func isPronoun(word string) bool {
 	switch word {
@@ -333,7 +357,10 @@ func isSectionHeading(trimmed string) bool {
 }
 
 var (
-	breakRE    = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
+	breakRE = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
+	// neverEnd are short forms that are always followed by more; shortForms may
+	// end a sentence, which a capital after them shows.
+	neverEnd   = set(`mr mrs ms dr st no nos ref eg e.g i.e ie vs acct acc tel a/c approx incl re cf`)
 	shortForms = set(`mr mrs ms dr st no nos ref approx eg e.g i.e ie etc vs inc acct acc tel ltd co p.a a.m p.m pm am jan feb mar apr jun jul
 		aug sep sept oct nov dec mon tue tues wed weds thu thur thurs fri sat sun ext rd ave dept bal c o.d re cf p.w p.c.m pw pcm pa yr yrs wk wks mth mths mins hrs`)
 	clauseRE = regexp.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
@@ -458,6 +485,12 @@ func (r *Record) clauses(l *Line, index int) []segment {
 		}
 		cuts = append(cuts, span{m[0], m[1]})
 	}
+	for _, h := range l.hidden {
+		if h.start > start && !l.bracket(h) {
+			cuts = append(cuts, span{h.start, h.start})
+		}
+	}
+	slices.SortFunc(cuts, func(a, b span) int { return a.start - b.start })
 	var all []segment
 	context := ""
 	if index > 0 && !r.Lines[index-1].blank() && !r.Lines[index-1].heading {
@@ -469,7 +502,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 		if i < len(cuts) {
 			end, next = cuts[i].start, cuts[i].end
 			if c := text[cuts[i].start]; c == '.' || c == '!' || c == '?' {
-				end++
+				end = cuts[i].end // the stops and quotes belong to the sentence; the space is trimmed below
 			}
 		}
 		end = start + len(strings.TrimRight(text[start:max(start, end)], " \t"))
@@ -478,7 +511,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 			s.hidden = l.hides(s.span)
 			f := r.subjects.parse(text[start:end], context)
 			if f.action {
-				s.action, s.owner, s.verb, s.strip = true, f.owner, start+f.verb, f.strip && !r.twoClients
+				s.action, s.owner, s.verb, s.strip = true, f.owner, start+f.verb, f.strip && (f.owner == Us || !r.twoClients)
 				s.deadline = l.deadline(s)
 			}
 			all = append(all, s)
@@ -495,11 +528,20 @@ var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soo
 // internal within a segment hides the bracket only.
 func (l *Line) hides(s span) bool {
 	for _, h := range l.hidden {
-		if h.overlaps(s) && !(h.start > s.start && h.end <= s.end && strings.IndexByte("([{", l.Text[h.start]) >= 0) {
+		if h.overlaps(s) && !(h.start > s.start && h.end <= s.end && l.bracket(h)) {
 			return true
 		}
 	}
 	return false
+}
+
+// bracket tells whether a hidden span is a bracket within the line.
+func (l *Line) bracket(h span) bool { return strings.IndexByte("([{", l.Text[h.start]) >= 0 }
+
+// firstRune returns the first rune of text.
+func firstRune(text string) rune {
+	r, _ := utf8.DecodeRuneInString(text)
+	return r
 }
 
 // guard holds the places of a line at which it must not be cut: within facts
@@ -543,7 +585,11 @@ func isShortForm(text string, dot int) bool {
 		start--
 	}
 	word := strings.ToLower(text[start:dot])
-	return shortForms[word] || len(word) == 1 && isLetter(word[0]) && word != "i"
+	if neverEnd[word] || len(word) == 1 && isLetter(word[0]) && word != "i" {
+		return true
+	}
+	next := strings.TrimLeft(ahead(text, dot+1), " \t\"'“‘(")
+	return shortForms[word] && next != "" && !unicode.IsUpper(firstRune(next)) && next[0] != "£"[0]
 }
 
 var (
