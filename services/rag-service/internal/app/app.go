@@ -1,0 +1,126 @@
+// Package app puts the rag-service together.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+
+	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/services/rag-service/internal/config"
+	"signpost.internal/services/rag-service/internal/docclient"
+	"signpost.internal/services/rag-service/internal/httpapi"
+	"signpost.internal/services/rag-service/internal/rag"
+	"signpost.internal/services/rag-service/internal/sqliteindex"
+)
+
+// Run serves until ctx ends.
+func Run(ctx context.Context, environ map[string]string, stdout io.Writer) error {
+	return run(ctx, environ, stdout, nil)
+}
+
+// run is Run with a call when the service listens.
+func run(ctx context.Context, environ map[string]string, stdout io.Writer, onListen func(net.Addr)) (err error) {
+	var cfg config.Config
+	if err := env.Load(&cfg, environ); err != nil {
+		return err
+	}
+	logger := daemon.Logger(stdout, "rag-service")
+	model, err := provider.Open(cfg.Provider, provider.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	dir, err := cfg.Dir()
+	if err != nil {
+		return err
+	}
+	index, err := sqliteindex.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, index.Close()) }()
+	reader := docclient.New(cfg.DocProcessorURL, cfg.DocumentTimeout)
+	defer reader.Close()
+	maxUpload := int64(cfg.MaxUploadMB) << 20
+	service := rag.New(rag.Options{
+		Index: index, Reader: reader, Generator: model, Logger: logger,
+		ManualsPath: cfg.ManualsPath, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
+	})
+
+	api := httpapi.New(httpapi.Options{
+		Service: service, Index: index, Provider: model.Provider(), Model: model.Model(),
+		MaxUpload: maxUpload, QueryTimeout: cfg.QueryTimeout, IngestTimeout: cfg.IngestTimeout,
+	})
+	server := httpserver.New(httpserver.Options{
+		Service: "rag-service", Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
+		Registry: httpserver.NewRegistry(), DrainTimeout: cfg.HTTP.DrainTimeout,
+		Health: api.Health,
+		Checks: []httpserver.Check{
+			{Name: "index", Required: true, Probe: index.Ping},
+			{Name: "doc_processor", Probe: reader.Ping},
+			{Name: "model", Probe: modelCheck(model)},
+		},
+	})
+	api.Register(server.Router())
+	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model())
+
+	var background sync.WaitGroup
+	defer background.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return server.Run(ctx, func(addr net.Addr) {
+		if onListen != nil {
+			onListen(addr)
+		}
+		if wanted(cfg) {
+			background.Go(func() { ingest(ctx, service, logger) })
+		}
+	})
+}
+
+// wanted reports whether the manuals are to be ingested now.
+func wanted(cfg config.Config) bool {
+	if !cfg.IngestOnStart || cfg.ManualsPath == "" {
+		return false
+	}
+	info, err := os.Stat(cfg.ManualsPath)
+	return err == nil && info.IsDir()
+}
+
+// ingest brings the index in line with the folder of manuals. It also heals an
+// ingest that was cut short by the end of the process.
+func ingest(ctx context.Context, service *rag.Service, logger *slog.Logger) {
+	report, err := service.IngestFolder(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		logger.ErrorContext(ctx, "the manuals were not ingested", "error", err)
+		return
+	}
+	counts := map[rag.Status]int{}
+	for _, o := range report.Outcomes {
+		counts[o.Status]++
+	}
+	logger.InfoContext(ctx, "manuals ingested", "new", counts[rag.Success], "unchanged", counts[rag.Unchanged],
+		"failed", counts[rag.Failed], "skipped", counts[rag.Skipped])
+}
+
+// modelCheck says why no model can be used; answers quote passages then.
+func modelCheck(model *provider.Client) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if status := model.Status(ctx); !status.Reachable {
+			return fault.New(fault.Unavailable, status.Reason)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,138 @@
+package chunk
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// zone is how many lines at the top and at the bottom of a page may be running
+// headers or footers.
+const zone = 3
+
+// repeats is on how many pages a line must stand to be a running one.
+const repeats = 3
+
+var (
+	// pageNumber finds what page numbers look like at either end of a line.
+	pageNumber = regexp.MustCompile(`(?i)^(?:page\s+)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
+	edgeNumber = regexp.MustCompile(`(?i)^(?:[0-9]{1,4}|[ivxlc]{1,7})\s+|\s+(?:page\s+)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
+)
+
+// clean returns the lines of each page with white space normalised (an empty
+// string for a blank line), without page numbers and without what repeats from
+// earlier pages in the margins.
+func clean(pages []Page) [][]string {
+	text := make([][]string, len(pages))
+	for i, p := range pages {
+		text[i] = normalise(p.Text)
+	}
+	if len(pages) < repeats {
+		return text
+	}
+	seenOn := map[string]int{}
+	numbers := map[int]int{} // how often a lone number stood at this distance from the page's position
+	for i, lines := range text {
+		distinct := map[string]bool{}
+		for _, at := range margin(lines) {
+			if n, ok := loneNumber(lines[at]); ok {
+				numbers[n-i]++
+			} else if key := running(lines[at]); key != "" && !distinct[key] {
+				distinct[key] = true
+				seenOn[key]++
+			}
+		}
+	}
+	met := map[string]bool{}
+	for i, lines := range text {
+		drop := map[int]bool{}
+		here := map[string]bool{}
+		for _, at := range margin(lines) {
+			if n, ok := loneNumber(lines[at]); ok {
+				drop[at] = numbers[n-i] >= repeats
+				continue
+			}
+			if pageNumber.MatchString(strings.Trim(lines[at], "-–— ")) && !isNumber(lines[at]) {
+				drop[at] = true // roman, or "Page 3 of 10"
+				continue
+			}
+			key := running(lines[at])
+			if key == "" || seenOn[key] < repeats {
+				continue
+			}
+			drop[at] = met[key]
+			here[key] = true
+		}
+		for key := range here {
+			met[key] = true
+		}
+		var kept []string
+		for at, line := range lines {
+			if !drop[at] {
+				kept = append(kept, line)
+			}
+		}
+		text[i] = kept
+	}
+	return text
+}
+
+// lineEnds are the characters that end a line besides "\n".
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\f", "\n", "\v", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// normalise cuts text into lines with single spaces; several blank lines become one.
+func normalise(text string) []string {
+	var lines []string
+	for line := range strings.SplitSeq(lineEnds.Replace(text), "\n") {
+		line = strings.Join(strings.Fields(line), " ")
+		if line == "" && (len(lines) == 0 || lines[len(lines)-1] == "") {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// margin returns the positions of the first and last lines of a page that are
+// not blank.
+func margin(lines []string) []int {
+	var at []int
+	for i, line := range lines {
+		if line != "" {
+			at = append(at, i)
+		}
+	}
+	if len(at) <= 2*zone {
+		return at
+	}
+	return append(at[:zone:zone], at[len(at)-zone:]...)
+}
+
+// running returns what a line must have in common with others to be a running
+// header or footer: its words without a page number at either end. It returns
+// "" for a line that cannot be one, such as a sentence with a figure in it.
+func running(line string) string {
+	key := strings.TrimSpace(edgeNumber.ReplaceAllString(line, ""))
+	if key == "" || wordCount(key) > 20 {
+		return ""
+	}
+	if strings.ContainsFunc(key, unicode.IsDigit) && strings.ContainsAny(key[len(key)-1:], ".;:") && wordCount(key) > 3 {
+		return ""
+	}
+	return strings.ToLower(key)
+}
+
+func loneNumber(line string) (int, bool) {
+	line = strings.Trim(line, "-–— ")
+	if !isNumber(line) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(line)
+	return n, err == nil
+}
+
+func isNumber(line string) bool {
+	line = strings.Trim(line, "-–— ")
+	return line != "" && len(line) <= 4 && strings.Trim(line, "0123456789") == ""
+}

@@ -1,0 +1,54 @@
+package chunk
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// abbreviations end in a full stop without ending a sentence.
+const abbreviations = " e.g. i.e. etc. cf. mr. mrs. ms. dr. no. nos. para. paras. art. reg. regs. s. ss. sch. st. v. vs. p. pp. fig. vol. ed. approx. incl. max. min. tel. ref. "
+
+// Sentences cuts text at line ends and after full stops, question and
+// exclamation marks that are followed by a space and a new beginning. Joined by
+// spaces the sentences give the words of the text again.
+func Sentences(text string) []string {
+	var out []string
+	for line := range strings.SplitSeq(text, "\n") {
+		start := 0
+		for i := 0; i < len(line); i++ {
+			if line[i] != ' ' || !endsSentence(line[start:i]) || !beginsSentence(line[i+1:]) {
+				continue
+			}
+			out = appendTrimmed(out, line[start:i])
+			start = i + 1
+		}
+		out = appendTrimmed(out, line[start:])
+	}
+	return out
+}
+
+func appendTrimmed(out []string, s string) []string {
+	if s = strings.TrimSpace(s); s != "" {
+		out = append(out, s)
+	}
+	return out
+}
+
+func endsSentence(s string) bool {
+	s = strings.TrimRight(s, `"')]”’`)
+	if s == "" || !strings.ContainsRune(".?!", rune(s[len(s)-1])) {
+		return false
+	}
+	last := s[strings.LastIndexByte(s, ' ')+1:]
+	if strings.Contains(abbreviations, " "+strings.ToLower(strings.TrimLeft(last, `"'([“‘`))+" ") {
+		return false
+	}
+	// "J. Smith", and numbered items such as "3. Do this".
+	return strings.TrimSuffix(last, ".") == "" || len(last) > 2 || !strings.HasSuffix(last, ".")
+}
+
+func beginsSentence(s string) bool {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, ` "'([“‘`))
+	return unicode.IsUpper(r) || unicode.IsDigit(r) || r == '£' || r == '•' || r == '-' || r == '*'
+}

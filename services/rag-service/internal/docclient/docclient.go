@@ -1,0 +1,191 @@
+// Package docclient is the client of doc-processor: PDFs and images in, pages of
+// text out.
+package docclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/services/rag-service/internal/chunk"
+	"signpost.internal/services/rag-service/internal/rag"
+)
+
+// The most that is read of an answer.
+const (
+	maxAnswer  = 256 << 20
+	maxProblem = 64 << 10
+)
+
+// Client is a [rag.Reader] over HTTP. Its methods may be called at the same time.
+type Client struct {
+	base    string
+	http    *http.Client
+	timeout time.Duration
+}
+
+// New returns a client of the doc-processor at base. A document may take the
+// timeout in all. Proxies of the environment are not used: documents go to that
+// address and nowhere else.
+func New(base string, timeout time.Duration) *Client {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 4,
+		IdleConnTimeout:     30 * time.Second,
+	}
+	return &Client{
+		base: strings.TrimRight(base, "/"),
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout: timeout,
+	}
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+type processed struct {
+	Success     bool    `json:"success"`
+	Error       *string `json:"error"`
+	PageResults []struct {
+		Page int    `json:"page"`
+		Text string `json:"text"`
+	} `json:"page_results"`
+}
+
+// Read implements [rag.Reader].
+func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Reading, error) {
+	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	body, contentType, err := form(name, data)
+	if err != nil {
+		return rag.Reading{}, err
+	}
+	req, err := http.NewRequestWithContext(callCtx, http.MethodPost, c.base+"/process", body)
+	if err != nil {
+		return rag.Reading{}, fmt.Errorf("request to doc-processor: %w", err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	response, err := c.http.Do(req)
+	if err != nil {
+		return rag.Reading{}, classify(callCtx, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return rag.Reading{}, refused(response)
+	}
+	var p processed
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&p); err != nil {
+		return rag.Reading{}, broken(callCtx, err)
+	}
+	if !p.Success {
+		detail := "The document processor could not read the document."
+		if p.Error != nil && *p.Error != "" {
+			detail = *p.Error
+		}
+		return rag.Reading{}, fault.New(fault.Invalid, detail)
+	}
+	var r rag.Reading
+	for _, page := range p.PageResults {
+		r.Pages = append(r.Pages, chunk.Page{Number: page.Page, Text: page.Text})
+		if strings.TrimSpace(page.Text) == "" {
+			r.Empty = append(r.Empty, page.Page)
+		}
+	}
+	return r, nil
+}
+
+// Ping fails when the doc-processor does not answer.
+func (c *Client) Ping(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/health", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("request to doc-processor: %w", err)
+	}
+	response, err := c.http.Do(req)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "The document processor does not answer: PDFs and scans cannot be ingested until it is started. Is DOC_PROCESSOR_URL right?")
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fault.Newf(fault.Unavailable, "The document processor answers with status %d: PDFs and scans cannot be ingested. Is DOC_PROCESSOR_URL right?", response.StatusCode)
+	}
+	return nil
+}
+
+func form(name string, data []byte) (io.Reader, string, error) {
+	var head bytes.Buffer
+	w := multipart.NewWriter(&head)
+	if _, err := w.CreateFormFile("file", name); err != nil {
+		return nil, "", fmt.Errorf("form for doc-processor: %w", err)
+	}
+	split := head.Len()
+	if err := w.Close(); err != nil {
+		return nil, "", fmt.Errorf("form for doc-processor: %w", err)
+	}
+	tail := bytes.NewReader(head.Bytes()[split:])
+	return io.MultiReader(bytes.NewReader(head.Bytes()[:split]), bytes.NewReader(data), tail), w.FormDataContentType(), nil
+}
+
+// classify translates a failed call. A connection that is refused or breaks is
+// Unavailable: the service may be starting again.
+func classify(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	if ctx.Err() != nil {
+		return fault.Wrap(fault.Timeout, err, "The document processor took longer for the document than it is allowed to.")
+	}
+	return fault.Wrap(fault.Unavailable, err, "The document processor does not answer. Start it, or see that DOC_PROCESSOR_URL is its address.")
+}
+
+// broken translates an answer that cannot be read.
+func broken(ctx context.Context, err error) error {
+	var syntax *json.SyntaxError
+	var shape *json.UnmarshalTypeError
+	if errors.As(err, &syntax) || errors.As(err, &shape) {
+		return fault.Wrap(fault.Upstream, err, "The document processor's answer cannot be read. Is DOC_PROCESSOR_URL right?")
+	}
+	return classify(ctx, err)
+}
+
+// refused translates an answer that is not 200. The detail of its problem
+// document is meant for clients and passed on.
+func refused(response *http.Response) error {
+	var document struct {
+		Detail string `json:"detail"`
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if err == nil {
+		err = json.Unmarshal(body, &document)
+	}
+	status := response.StatusCode
+	if err != nil || document.Detail == "" {
+		document.Detail = fmt.Sprintf("The document processor answered with status %d.", status)
+	}
+	kinds := map[int]fault.Kind{
+		http.StatusBadRequest:            fault.Malformed,
+		http.StatusUnprocessableEntity:   fault.Invalid,
+		http.StatusRequestEntityTooLarge: fault.TooLarge,
+		http.StatusUnsupportedMediaType:  fault.Unsupported,
+		http.StatusTooManyRequests:       fault.Busy,
+		http.StatusBadGateway:            fault.Unavailable,
+		http.StatusServiceUnavailable:    fault.Unavailable,
+		http.StatusGatewayTimeout:        fault.Timeout,
+	}
+	kind, ok := kinds[status]
+	if !ok {
+		kind = fault.Upstream
+	}
+	return fault.Wrap(kind, fmt.Errorf("doc-processor answered %d", status), document.Detail)
+}

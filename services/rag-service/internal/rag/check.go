@@ -1,0 +1,147 @@
+package rag
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"signpost.internal/services/rag-service/internal/chunk"
+)
+
+var (
+	citation     = regexp.MustCompile(`\[([0-9]{1,3}(?:\s*[,;]\s*[0-9]{1,3})*)\]`)
+	lateCitation = regexp.MustCompile(`([.!?])\s*((?:\[[0-9,; ]{1,12}\]\s*)+)`)
+	figure       = regexp.MustCompile(`(£\s?)?([0-9][0-9,]*(?:\.[0-9]+)?)(\s?%|\s?per\s?cent|(?:st|nd|rd|th)\b|[kKmM]\b|p\b)?`)
+	monthYear    = regexp.MustCompile(`(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
+)
+
+// check keeps the sentences of a model's answer that the passages prove, line by
+// line, and counts those that it removed. A sentence is proved when it cites
+// passages by number, all of which exist, and every figure, amount, percentage,
+// date and number word in it stands in one of them.
+func check(answer string, passages []Passage) (kept string, removed int) {
+	facts := make([]map[string]bool, len(passages))
+	for i, p := range passages {
+		facts[i] = figures(p.Text)
+	}
+	var lines []string
+	for line := range strings.SplitSeq(answer, "\n") {
+		line = lateCitation.ReplaceAllString(line, " $2$1 ")
+		var proved []string
+		for _, sentence := range chunk.Sentences(line) {
+			if isProved(sentence, facts) {
+				proved = append(proved, tidy(sentence))
+			} else if strings.ContainsFunc(sentence, isLetterOrDigit) {
+				removed++
+			}
+		}
+		if len(proved) > 0 {
+			lines = append(lines, strings.Join(proved, " "))
+		}
+	}
+	return strings.Join(lines, "\n"), removed
+}
+
+func isProved(sentence string, facts []map[string]bool) bool {
+	cited := map[int]bool{}
+	for _, m := range citation.FindAllStringSubmatch(sentence, -1) {
+		for _, n := range strings.FieldsFunc(m[1], func(r rune) bool { return r < '0' || r > '9' }) {
+			i, err := strconv.Atoi(n)
+			if err != nil || i < 1 || i > len(facts) {
+				return false
+			}
+			cited[i-1] = true
+		}
+	}
+	words := citation.ReplaceAllString(sentence, " ")
+	if len(cited) == 0 || !strings.ContainsFunc(words, isLetterOrDigit) {
+		return false
+	}
+	for fact := range figures(words) {
+		found := false
+		for i := range cited {
+			found = found || facts[i][fact]
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// figures returns the figures of a text in a form that can be compared:
+// "1500" for 1,500 and 1500.00, "£1500", "5%", "28 jun" for dates, and digits
+// for number words. What has a sign counts without it too in the passages'
+// favour only when the answer has none.
+func figures(text string) map[string]bool {
+	out := map[string]bool{}
+	for _, at := range figure.FindAllStringSubmatchIndex(text, -1) {
+		group := func(n int) string {
+			if at[2*n] < 0 {
+				return ""
+			}
+			return text[at[2*n]:at[2*n+1]]
+		}
+		value := number(group(2))
+		unit := strings.ToLower(strings.TrimSpace(group(3)))
+		switch {
+		case group(1) != "":
+			if unit == "k" || unit == "m" {
+				value += unit
+			}
+			out["£"+value] = true
+		case unit == "%" || strings.HasPrefix(unit, "per"):
+			out[value+"%"] = true
+		case unit == "k" || unit == "m" || unit == "p":
+			out[value+unit] = true
+		default:
+			out[value] = true
+			rest := strings.TrimPrefix(strings.TrimLeft(text[at[1]:], " "), "of ")
+			if m := monthYear.FindStringSubmatchIndex(rest); m != nil && m[0] == 0 {
+				out[value+" "+strings.ToLower(rest[m[2]:m[3]])] = true
+			}
+		}
+	}
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r < 'a' || r > 'z' }) {
+		if n, ok := numberWord(word); ok {
+			out[n] = true
+		}
+	}
+	return out
+}
+
+// number writes a figure without separators and without a fraction of zeros.
+func number(s string) string {
+	s = strings.ReplaceAll(strings.TrimRight(s, ","), ",", "")
+	if whole, fraction, ok := strings.Cut(s, "."); ok && strings.Trim(fraction, "0") == "" {
+		s = whole
+	}
+	if s = strings.TrimLeft(s, "0"); s == "" || s[0] == '.' {
+		s = "0" + s
+	}
+	return s
+}
+
+// numberWord reads a number word. "One" is left out: it mostly means "a".
+func numberWord(word string) (string, bool) {
+	const names = " two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
+	if i := strings.Index(names, " "+word+" "); i >= 0 && word != "" {
+		return strconv.Itoa(2 + strings.Count(names[:i], " ")), true
+	}
+	tens := map[string]string{"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000"}
+	n, ok := tens[word]
+	return n, ok
+}
+
+func isLetterOrDigit(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+// tidy repairs the spaces that moving citations left.
+func tidy(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	for _, mark := range []string{".", "!", "?", ","} {
+		s = strings.ReplaceAll(s, "] "+mark, "]"+mark)
+	}
+	return s
+}

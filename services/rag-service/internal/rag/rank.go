@@ -1,0 +1,229 @@
+package rag
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"signpost.internal/services/rag-service/internal/bm25"
+)
+
+// How many chunks the index is asked for, and how many of one page may be
+// returned.
+const (
+	candidates = 80
+	perPage    = 2
+)
+
+// The weights of the second look at a candidate, in units of the question's
+// whole weight (the sum of its terms' weights). They were chosen on questions
+// over manuals that are not part of the project; see docs in README.md.
+const (
+	coverWeight   = 1.0 // share of the question's weight that the chunk holds, squared
+	headingWeight = 1.2 // likeness of the question and a heading inside the chunk
+	pathWeight    = 0.5 // the same for a heading above the chunk
+	pairWeight    = 0.6 // words next to each other in the question that are close in the chunk
+	near          = 4   // words apart that still count as close
+)
+
+// evidence is what the second look at a candidate found.
+type evidence struct {
+	hit     Hit
+	score   float64
+	cover   float64 // share of the question's weight whose terms stand in the chunk or its headings
+	heading float64 // 0 to 1
+	pairs   float64 // share of the weight of neighbouring words that stand close together
+}
+
+// scorer looks at candidates with a question in mind.
+type scorer struct {
+	analyzer *bm25.Analyzer
+	q        question
+	total    float64
+	at       map[uint32]int // term ID → position in q.terms
+}
+
+func newScorer(a *bm25.Analyzer, q question) *scorer {
+	s := &scorer{analyzer: a, q: q, at: map[uint32]int{}}
+	for i, t := range q.terms {
+		s.total += t.weight
+		s.at[t.id] = i
+	}
+	return s
+}
+
+func (s *scorer) look(h Hit) evidence {
+	e := evidence{hit: h}
+	places := make([][]int, len(s.q.terms)) // where each term stands
+	s.mark(places, h.Chunk.Text, 0)
+	shift := 1 << 20 // headings are far from the text
+	for _, heading := range h.Chunk.Headings {
+		s.mark(places, heading, shift)
+		shift += 1 << 10
+	}
+	if h.Title != "" {
+		s.mark(places, h.Title, shift)
+	}
+	for i, t := range s.q.terms {
+		if len(places[i]) > 0 {
+			e.cover += t.weight
+		}
+	}
+	var all float64
+	for i := 1; i < len(s.q.terms); i++ {
+		w := s.q.terms[i-1].weight + s.q.terms[i].weight
+		all += w
+		if d := distance(places[i-1], places[i]); d > 0 {
+			e.pairs += w * math.Min(1, 2/float64(d+1))
+		}
+	}
+	if all > 0 {
+		e.pairs /= all
+	}
+	e.cover /= s.total
+	own, above := s.headings(h.Chunk)
+	e.heading = math.Max(own, above*pathWeight)
+	e.score = h.Score/s.total + coverWeight*e.cover*e.cover + headingWeight*e.heading + pairWeight*e.pairs
+	return e
+}
+
+func (s *scorer) mark(places [][]int, text string, shift int) {
+	for _, t := range s.analyzer.Tokens(text) {
+		if i, ok := s.at[t.ID]; ok {
+			places[i] = append(places[i], shift+t.Position)
+		}
+	}
+}
+
+// distance returns how many words lie between the nearest two places, plus one;
+// 0 when they are not near.
+func distance(a, b []int) int {
+	best := near + 1
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		d := b[j] - a[i]
+		if d < 0 {
+			best = min(best, -d)
+			j++
+			continue
+		}
+		best = min(best, max(d, 1))
+		i++
+	}
+	if best > near {
+		return 0
+	}
+	return best
+}
+
+// headings returns how much the best heading inside the chunk, and the best
+// above it, is what the question asks about.
+func (s *scorer) headings(c Chunk) (own, above float64) {
+	for _, h := range c.Headings {
+		likeness := s.likeness(h)
+		if inside(c.Text, h) {
+			own = math.Max(own, likeness)
+		} else {
+			above = math.Max(above, likeness)
+		}
+	}
+	return own, above
+}
+
+// likeness is the geometric mean of two shares: of the question's weight that
+// the heading holds, and of the heading's words that the question holds.
+func (s *scorer) likeness(heading string) float64 {
+	tokens := s.analyzer.Tokens(heading)
+	if len(tokens) == 0 {
+		return 0
+	}
+	var weight, shared float64
+	seen := map[int]bool{}
+	for _, t := range tokens {
+		i, ok := s.at[t.ID]
+		if !ok {
+			continue
+		}
+		shared++
+		if !seen[i] {
+			seen[i] = true
+			weight += s.q.terms[i].weight
+		}
+	}
+	return math.Sqrt(weight / s.total * shared / float64(len(tokens)))
+}
+
+// inside reports whether the heading is a line of the text.
+func inside(text, heading string) bool {
+	for len(text) > 0 {
+		line := text
+		if i := indexByte(text, '\n'); i >= 0 {
+			line, text = text[:i], text[i+1:]
+		} else {
+			text = ""
+		}
+		if sameHeading(line, heading) {
+			return true
+		}
+	}
+	return false
+}
+
+// rank orders candidates by a second look at each, best first.
+func (s *scorer) rank(hits []Hit) []evidence {
+	out := make([]evidence, len(hits))
+	for i, h := range hits {
+		out[i] = s.look(h)
+	}
+	slices.SortStableFunc(out, func(a, b evidence) int { return cmp.Compare(b.score, a.score) })
+	return out
+}
+
+// diverse keeps the first n that differ from each other: no more than perPage of
+// one page, and none that says what an earlier one says.
+func diverse(a *bm25.Analyzer, ranked []evidence, n int) []evidence {
+	type place struct {
+		source string
+		page   int
+	}
+	onPage := map[place]int{}
+	var kept []evidence
+	var sets []map[uint32]bool
+	for _, e := range ranked {
+		if len(kept) == n {
+			break
+		}
+		p := place{e.hit.Source, e.hit.Chunk.Page}
+		if p.page > 0 && onPage[p] == perPage {
+			continue
+		}
+		set := termSet(a, e.hit.Chunk.Text)
+		if slices.ContainsFunc(sets, func(other map[uint32]bool) bool { return overlap(set, other) > 0.85 }) {
+			continue
+		}
+		onPage[p]++
+		kept, sets = append(kept, e), append(sets, set)
+	}
+	return kept
+}
+
+func termSet(a *bm25.Analyzer, text string) map[uint32]bool {
+	set := map[uint32]bool{}
+	for _, t := range a.Tokens(text) {
+		set[t.ID] = true
+	}
+	return set
+}
+
+// overlap is the share of terms that two sets have in common.
+func overlap(a, b map[uint32]bool) float64 {
+	if len(a) == 0 || len(b) == 0 {
+		return 0
+	}
+	both := 0
+	for id := range a {
+		if b[id] {
+			both++
+		}
+	}
+	return float64(both) / float64(len(a)+len(b)-both)
+}
