@@ -101,7 +101,7 @@ type response struct {
 	Ours     string      `json:"our_actions"`
 	Yours    string      `json:"your_actions"`
 	FullText string      `json:"full_text"`
-	Facts    []fact      `json:"facts"`
+	Facts    []any       `json:"facts"` // fact or action
 	Method   note.Method `json:"method"`
 	Provider string      `json:"provider"`
 	Model    string      `json:"model"`
@@ -110,17 +110,22 @@ type response struct {
 	Warnings []string `json:"warnings"`
 }
 
-// fact has the fields of every kind; owner and deadline are an action's.
+// fact is what the notes say, with its place.
 type fact struct {
-	Kind       note.Kind  `json:"kind"`
-	Value      string     `json:"value"`
-	Text       string     `json:"text"`
-	Line       int        `json:"line"`
-	Period     string     `json:"period,omitempty"`
-	Owner      note.Owner `json:"owner,omitempty"`
-	Deadline   *string    `json:"deadline,omitempty"`
-	Internal   bool       `json:"internal,omitempty"`
-	Superseded bool       `json:"superseded,omitempty"`
+	Kind       note.Kind `json:"kind"`
+	Value      string    `json:"value"`
+	Text       string    `json:"text"`
+	Line       int       `json:"line"`
+	Period     string    `json:"period,omitempty"`
+	Internal   bool      `json:"internal,omitempty"`
+	Superseded bool      `json:"superseded,omitempty"`
+}
+
+// action is a fact of that kind.
+type action struct {
+	fact
+	Owner    note.Owner `json:"owner"`
+	Deadline *string    `json:"deadline"` // as said; null when the notes say none
 }
 
 func (a *API) convert(c *gin.Context) error {
@@ -174,15 +179,20 @@ func wire(l *note.Letter) response {
 		Matters: l.Matters, Ours: l.Ours, Yours: l.Yours, FullText: l.FullText,
 		Method: l.Method, Provider: l.Provider, Model: l.Model, Notice: l.Notice,
 		Warnings: append([]string{}, l.Warnings...),
-		Facts:    make([]fact, len(l.Facts)),
+		Facts:    make([]any, len(l.Facts)),
 	}
 	for i, f := range l.Facts {
-		out.Facts[i] = fact{
+		plain := fact{
 			Kind: f.Kind, Value: f.Value, Text: f.Text, Line: f.Line, Period: f.Period,
-			Owner: f.Owner, Internal: f.Internal, Superseded: f.Superseded,
+			Internal: f.Internal, Superseded: f.Superseded,
 		}
-		if f.Deadline != "" {
-			out.Facts[i].Deadline = &f.Deadline
+		out.Facts[i] = plain
+		if f.Kind == note.Action {
+			a := action{fact: plain, Owner: f.Owner}
+			if f.Deadline != "" {
+				a.Deadline = &f.Deadline
+			}
+			out.Facts[i] = a
 		}
 	}
 	return out

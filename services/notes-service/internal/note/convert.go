@@ -70,6 +70,8 @@ func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Let
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case len(r.items()) == 0:
+		letter.Notice = "The letter was made by rule: the notes hold nothing that a letter may say."
 	case err != nil:
 		letter.Notice = "The letter was made by rule, because no language model could be used: " + fault.DetailOf(err)
 		if letter.Provider != provider.None {
@@ -91,10 +93,10 @@ func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Let
 	return letter, nil
 }
 
-// draft asks the model once. Notes of which nothing may be seen are not sent.
+// draft asks the model once, unless there is nothing it may see.
 func (c *Converter) draft(ctx context.Context, r *Record, notes string) (*provider.ChatResponse, draft, error) {
 	if len(r.items()) == 0 {
-		return nil, draft{}, fault.New(fault.Invalid, "The notes hold nothing that a letter may say.")
+		return nil, draft{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

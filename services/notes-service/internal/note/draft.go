@@ -82,8 +82,8 @@ func (l *Line) visible() string {
 func (l *Line) said(s segment) string {
 	edits := append([]edit{}, l.edits...)
 	for _, h := range l.hidden {
-		if s.holds(h) {
-			edits = append(edits, edit{h, ""})
+		if s.holds(h.span) {
+			edits = append(edits, edit{h.span, ""})
 		}
 	}
 	return strings.TrimSpace(apply(l.Text, s.span, edits))

@@ -25,6 +25,7 @@ type item struct {
 	owner    Owner     // Us or Client for an action of that section, else ""
 	sentence Sentence
 	under    string // the notes' heading it stands under; set for the proof
+	before   string // what the notes say just before, where a pronoun needs it
 }
 
 // items returns everything of the notes that the letter must hold, in order.
@@ -51,10 +52,11 @@ func (r *Record) items() []item {
 			case s.hidden:
 			case s.action && (s.owner == Us || s.owner == Client):
 				text := l.render(s)
-				if j > 0 && s.strip && !l.segments[j-1].hidden && pronounRE.MatchString(text) {
-					text = strings.TrimSuffix(text, ".") + " (about: " + strings.TrimRight(l.body(l.segments[j-1], l.segments[j-1].start), ".!? ") + ")."
+				it := item{line: l, segments: []segment{s}, owner: s.owner, sentence: Sentence{Text: text, Lines: []int{l.Number}}}
+				if pronounRE.MatchString(text) {
+					it.before = r.saidJustBefore(i, j)
 				}
-				all = append(all, item{line: l, segments: []segment{s}, owner: s.owner, sentence: Sentence{Text: text, Lines: []int{l.Number}}})
+				all = append(all, it)
 			default:
 				matter = append(matter, s)
 			}
@@ -84,12 +86,37 @@ func (r *Record) Sections() Sections {
 	for _, it := range r.items() {
 		switch it.owner {
 		case Us:
-			s.Ours = append(s.Ours, it.sentence)
+			s.Ours = append(s.Ours, it.whole())
 		case Client:
-			s.Yours = append(s.Yours, it.sentence)
+			s.Yours = append(s.Yours, it.whole())
 		default:
 			s.Matters = append(s.Matters, it.sentence)
 		}
+	}
+	return s
+}
+
+// saidJustBefore returns what the notes say before a line's j-th segment, on
+// the same line or the one above it, or "" where that is internal or nothing.
+func (r *Record) saidJustBefore(i, j int) string {
+	l := &r.Lines[i]
+	if j == 0 && i > 0 {
+		l = &r.Lines[i-1]
+		j = len(l.segments)
+	}
+	if j == 0 || l.segments[j-1].hidden {
+		return ""
+	}
+	s := l.segments[j-1]
+	return strings.TrimRight(l.body(s, s.start), ".!?;, ")
+}
+
+// whole returns the item as it stands in the letter. An action that speaks of
+// "them" is moved away from what told who they are, so that comes with it.
+func (it *item) whole() Sentence {
+	s := it.sentence
+	if it.before != "" {
+		s.Text = strings.TrimSuffix(s.Text, ".") + " (our note before this: " + it.before + ")."
 	}
 	return s
 }
@@ -128,8 +155,8 @@ func (l *Line) body(s segment, from int) string {
 	text := l.Text
 	edits := append([]edit{}, l.edits...)
 	for _, h := range l.hidden {
-		if within.holds(h) {
-			edits = append(edits, edit{h, ""})
+		if within.holds(h.span) {
+			edits = append(edits, edit{h.span, ""})
 		}
 	}
 	if m := taggedRE.FindStringIndex(text[from:s.end]); m != nil && s.action {

@@ -97,7 +97,7 @@ func (p *proof) section(name string, owner Owner, drafted []draftSentence) []Sen
 		case it.under != "" && owner == "":
 			out = append(out, Sentence{Text: it.under + ": " + it.sentence.Text, Lines: it.sentence.Lines})
 		default:
-			out = append(out, it.sentence)
+			out = append(out, it.whole())
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Sentence) int { return cmp.Compare(a.Lines[0], b.Lines[0]) })
@@ -126,7 +126,7 @@ func (p *proof) evidence(lines []int, owner Owner) (evidence, string) {
 				continue
 			}
 			found = true
-			b.WriteString(it.said() + "\n" + it.sentence.Text + "\n")
+			b.WriteString(it.said() + "\n" + it.whole().Text + "\n")
 			for _, w := range contentWords(it.under) {
 				e.words[stem(w)] = true
 			}
@@ -271,12 +271,16 @@ func (p *proof) restates(accepted []Sentence, it *item) bool {
 		words[stem(w)] = true
 	}
 	said := it.said()
+	rest := []byte(said)
 	for _, f := range facts(said) {
+		for i := f.Start; i < f.End; i++ {
+			rest[i] = ' '
+		}
 		if !slices.ContainsFunc(canonical(f), func(form string) bool { return have[form] }) {
 			return false
 		}
 	}
-	for _, n := range numbers(said) {
+	for _, n := range numbers(string(rest)) {
 		if !nums[n] {
 			return false
 		}

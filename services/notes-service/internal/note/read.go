@@ -27,12 +27,19 @@ type Line struct {
 	// Facts of the line other than actions, by position.
 	Facts []Fact
 
-	hidden   []span // internal matter
+	hidden   []mark // internal matter
 	edits    []edit // corrections to apply in the letter
 	segments []segment
 	heading  bool
 	section  Owner // whose actions a heading announces, "" if it announces none
 	actions  bool  // the heading announces actions
+}
+
+// mark is a stretch of internal matter: a bracket within the line, or all from
+// its start to the line's end.
+type mark struct {
+	span
+	bracket bool
 }
 
 // edit replaces a span of a line in the letter.
@@ -139,7 +146,7 @@ func (r *Record) markInternal() {
 	for i := range r.Lines {
 		l := &r.Lines[i]
 		trimmed := strings.TrimSpace(l.Text)
-		whole := []span{{0, len(l.Text)}}
+		whole := []mark{{span: span{0, len(l.Text)}}}
 		switch {
 		case endLabelRE.MatchString(trimmed) && inBlock:
 			inBlock, untilEnd = false, false
@@ -201,11 +208,12 @@ func (r *Record) nextIsIndented(blank int) bool {
 }
 
 // hiddenSpans finds internal matter within one line.
-func hiddenSpans(text string) []span {
+func hiddenSpans(text string) []mark {
 	if shoutRE.MatchString(text) {
-		return []span{{0, len(text)}}
+		return []mark{{span: span{0, len(text)}}}
 	}
-	var found []span
+	var found []mark
+labels:
 	for from := 0; from < len(text); {
 		m := labelRE.FindStringSubmatchIndex(text[from:])
 		if m == nil {
@@ -214,12 +222,13 @@ func hiddenSpans(text string) []span {
 		start := from + max(m[2], m[4])
 		switch open := enclosing(text, start); {
 		case open.start >= 0:
-			found = append(found, open)
+			found = append(found, mark{open, true})
 			from = open.end
 		case strings.TrimLeftFunc(text[:start], notLetter) == "" || !sentenceStart(text, start):
-			return []span{{0, len(text)}}
+			return []mark{{span: span{0, len(text)}}}
 		default:
-			return append(found, span{start, len(text)})
+			found = append(found, mark{span: span{start, len(text)}})
+			break labels
 		}
 	}
 	for _, m := range phraseRE.FindAllStringIndex(text, -1) {
@@ -232,10 +241,10 @@ func hiddenSpans(text string) []span {
 		}
 		open := enclosing(text, m[0])
 		if open.start >= 0 && strings.Trim(text[open.start+1:m[0]]+text[m[1]:open.end], " .,:;-–—)]}") != "" {
-			found = append(found, open)
+			found = append(found, mark{open, true})
 			continue
 		}
-		return []span{{0, len(text)}}
+		return []mark{{span: span{0, len(text)}}}
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].start < found[j].start })
 	return found

@@ -486,7 +486,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 		cuts = append(cuts, span{m[0], m[1]})
 	}
 	for _, h := range l.hidden {
-		if h.start > start && !l.bracket(h) {
+		if h.start > start && !h.bracket {
 			cuts = append(cuts, span{h.start, h.start})
 		}
 	}
@@ -528,15 +528,12 @@ var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soo
 // internal within a segment hides the bracket only.
 func (l *Line) hides(s span) bool {
 	for _, h := range l.hidden {
-		if h.overlaps(s) && !(h.start > s.start && h.end <= s.end && l.bracket(h)) {
+		if h.overlaps(s) && (!h.bracket || !s.holds(h.span) || h.span == s) {
 			return true
 		}
 	}
 	return false
 }
-
-// bracket tells whether a hidden span is a bracket within the line.
-func (l *Line) bracket(h span) bool { return strings.IndexByte("([{", l.Text[h.start]) >= 0 }
 
 // firstRune returns the first rune of text.
 func firstRune(text string) rune {
@@ -557,7 +554,7 @@ func newGuard(l *Line) guard {
 		g.spans = append(g.spans, e.span)
 	}
 	for _, h := range l.hidden {
-		g.spans = append(g.spans, h)
+		g.spans = append(g.spans, h.span)
 	}
 	sort.Slice(g.spans, func(i, j int) bool { return g.spans[i].start < g.spans[j].start })
 	return g

@@ -1,0 +1,174 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/provider/providertest"
+	"signpost.internal/services/notes-service/internal/httpapi"
+	"signpost.internal/services/notes-service/internal/note"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// router returns the service's real router and what it logs; up is nil for no model.
+func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffer) {
+	t.Helper()
+	environ := map[string]string{"LLM_PROVIDER": "none"}
+	if up != nil {
+		environ = up.Environ()
+	}
+	var cfg provider.Config
+	if err := env.Load(&cfg, environ); err != nil {
+		t.Fatal(err)
+	}
+	model, err := provider.Open(cfg, provider.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(model.Close)
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	api := httpapi.New(httpapi.Options{Notes: note.New(model, time.Minute, logger), Model: model, Version: "test", Timeout: time.Minute})
+	server := httpserver.New(httpserver.Options{Service: "notes-service", Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
+	api.Register(server.Router())
+	return server.Router(), &log
+}
+
+func send(t *testing.T, h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	r.Header.Set("X-Request-ID", "test")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, body, "", "  "); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	pretty.WriteByte('\n')
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, pretty.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), pretty.String()); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+const notes = "CT owes Lowell £340, no, £304 ref LW/55120.\\nI'll ring them by Fri; CT to send bank stmts by 12/3/26.\\nINTERNAL: zebra\\nrent 650 pcm"
+
+func TestAnswers(t *testing.T) {
+	withModel := providertest.NewOllama(t, `{
+		"matters_discussed": [{"text": "You owe Lowell £304. The reference is LW/55120.", "lines": [1]}, {"text": "Your rent is £750 a month.", "lines": [4]}],
+		"our_actions": [{"text": "We will ring them by Friday.", "lines": [2]}],
+		"your_actions": [{"text": "Please send us your bank statements by 12 March 2026.", "lines": [2]}]}`)
+	for _, tc := range []struct {
+		name, method, path, body string
+		up                       *providertest.Upstream
+		status                   int
+	}{
+		{name: "root", method: "GET", path: "/", status: 200},
+		{name: "health_without_model", method: "GET", path: "/health", status: 200},
+		{name: "health_with_model", method: "GET", path: "/health", up: withModel, status: 200},
+		{name: "rules", method: "POST", path: "/convert", body: `{"notes": "` + notes + `", "client_name": "Ms Okoye"}`, status: 200},
+		{name: "model", method: "POST", path: "/convert", body: `{"notes": "` + notes + `", "client_name": "Ms Okoye"}`, up: withModel, status: 200},
+		{name: "no_name", method: "POST", path: "/convert", body: `{"notes": "one word", "client_name": null}`, status: 200},
+		{name: "script_in_name", method: "POST", path: "/convert", body: `{"notes": "rent £5", "client_name": "<script>alert(1)</script>"}`, status: 200},
+		{name: "right_to_left_and_emoji", method: "POST", path: "/convert", body: `{"notes": "مرحبا £7 🙂\u202e abc", "client_name": "شيماء"}`, status: 200},
+		{name: "only_internal", method: "POST", path: "/convert", body: `{"notes": "INTERNAL: £5"}`, status: 200},
+		{name: "empty", method: "POST", path: "/convert", body: `{"notes": ""}`, status: 422},
+		{name: "whitespace", method: "POST", path: "/convert", body: `{"notes": " \t\n\u00a0\u200b"}`, status: 422},
+		{name: "missing", method: "POST", path: "/convert", body: `{"client_name": "x"}`, status: 422},
+		{name: "wrong_types", method: "POST", path: "/convert", body: `{"notes": ["a"], "client_name": 5}`, status: 422},
+		{name: "an_array", method: "POST", path: "/convert", body: `["a"]`, status: 422},
+		{name: "broken_json", method: "POST", path: "/convert", body: `{"notes": "a`, status: 400},
+		{name: "invalid_utf8", method: "POST", path: "/convert", body: "{\"notes\": \"a\xff\"}", status: 400},
+		{name: "control_characters", method: "POST", path: "/convert", body: `{"notes": "a\u0000b"}`, status: 422},
+		{name: "name_with_line_break", method: "POST", path: "/convert", body: `{"notes": "a", "client_name": "A\nDear B"}`, status: 422},
+		{name: "name_too_long", method: "POST", path: "/convert", body: `{"notes": "a", "client_name": "` + strings.Repeat("é", 201) + `"}`, status: 422},
+		{name: "too_large", method: "POST", path: "/convert", body: `{"notes": "` + strings.Repeat("a", 1<<20) + `"}`, status: 413},
+		{name: "wrong_method", method: "GET", path: "/convert", status: 405},
+		{name: "no_such_path", method: "GET", path: "/letters", status: 404},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h, _ := router(t, tc.up)
+			w := send(t, h, tc.method, tc.path, tc.body)
+			if w.Code != tc.status {
+				t.Errorf("status %d, want %d", w.Code, tc.status)
+			}
+			if tc.status >= 400 && w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("content type %q", w.Header().Get("Content-Type"))
+			}
+			golden(t, tc.name, w.Body.Bytes())
+		})
+	}
+}
+
+func TestLimitsAreInclusive(t *testing.T) {
+	h, _ := router(t, nil)
+	if w := send(t, h, "POST", "/convert", `{"notes": "a", "client_name": "`+strings.Repeat("é", 200)+`"}`); w.Code != http.StatusOK {
+		t.Errorf("a name of 200 characters: %d", w.Code)
+	}
+	if w := send(t, h, "POST", "/convert", `{"notes": "`+strings.Repeat("a ", 500_000)+`"}`); w.Code != http.StatusOK {
+		t.Errorf("a long word: %d", w.Code)
+	}
+}
+
+func TestAnotherContentType(t *testing.T) {
+	h, _ := router(t, nil)
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/convert", io.NopCloser(strings.NewReader("notes=a")))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestNothingPrivateIsLogged(t *testing.T) {
+	for _, up := range []*providertest.Upstream{nil, providertest.NewOllama(t, `{"matters_discussed": [{"text": "Lowell zebra", "lines": [1]}], "our_actions": [], "your_actions": []}`)} {
+		h, log := router(t, up)
+		send(t, h, "POST", "/convert", `{"notes": "`+notes+`", "client_name": "Ms Okoye"}`)
+		send(t, h, "POST", "/convert", `{"notes": "Lowell\u0000", "client_name": "Ms Okoye"}`)
+		if log.Len() == 0 {
+			t.Error("nothing is logged")
+		}
+		for _, secret := range []string{"Okoye", "Lowell", "304", "zebra"} {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log holds %q:\n%s", secret, log)
+			}
+		}
+	}
+}
