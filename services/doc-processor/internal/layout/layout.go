@@ -473,8 +473,13 @@ func blockLines(block []segment) []Line {
 	for _, s := range block {
 		left, right = min(left, s.left), max(right, s.right)
 	}
+	return linesOf(rowsOf(block), left, right)
+}
+
+// linesOf makes a line of each row of a column, whose edges are given.
+func linesOf(rows [][]segment, left, right float64) []Line {
 	var lines []Line
-	for _, row := range wrappedCells(rowsOf(block)) {
+	for _, row := range wrappedCells(rows) {
 		l := Line{Left: row[0].left, Bottom: row[0].bottom, Top: row[0].top, ColumnLeft: left, ColumnRight: right}
 		var text strings.Builder
 		for i, s := range row {
