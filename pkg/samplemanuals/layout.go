@@ -112,7 +112,7 @@ func (l *layout) titleBlock() error {
 
 	const h = 26.0
 	l.sheet().shades = append(l.sheet().shades, box{left, l.y, right - left, h})
-	if err := l.line(left+10, l.y+17, 11, headingFace, notice); err != nil {
+	if err := l.line(l.sheet(), run{left + 10, l.y + 17, 11, headingFace, notice}); err != nil {
 		return err
 	}
 	l.say(notice)
@@ -144,10 +144,6 @@ func (l *layout) titleBlock() error {
 
 func (l *layout) headerAndFooter(i int) error {
 	s := l.sheets[i]
-	header := ""
-	if l.src.Title != "" {
-		header = l.src.Title + " · Edition " + l.src.Edition
-	}
 	page := fmt.Sprintf("Page %d of %d", i+1, len(l.sheets))
 	w, err := l.faces.width(page, small, smallSize)
 	if err != nil {
@@ -158,15 +154,13 @@ func (l *layout) headerAndFooter(i int) error {
 		run{right - w, footerY, smallSize, small, page})
 	s.rules = append(s.rules, box{left, footerY - 14, right - left, 0})
 	s.text = append(s.text, notice+" "+page)
-	if header == "" || i == 0 {
+	if l.src.Title == "" || i == 0 {
 		return nil
 	}
-	shown := l.shown(header)
-	s.runs = append(s.runs, run{left, headerY, smallSize, small, shown})
+	header := l.src.Title + " · Edition " + l.src.Edition
 	s.rules = append(s.rules, box{left, headerY + 6, right - left, 0})
 	s.text = append([]string{header}, s.text...)
-	_, err = l.faces.width(shown, small, smallSize)
-	return err
+	return l.line(s, run{left, headerY, smallSize, small, header})
 }
 
 func (l *layout) block(b block) error {
@@ -252,12 +246,13 @@ func (l *layout) place(line textLine, x, y float64) {
 	}
 }
 
-func (l *layout) line(x, y, size float64, f face, s string) error {
-	s = l.shown(s)
-	if _, err := l.faces.width(s, f, size); err != nil {
+// line sets one run as it stands.
+func (l *layout) line(s *sheet, r run) error {
+	r.text = l.shown(r.text)
+	if _, err := l.faces.width(r.text, r.face, r.size); err != nil {
 		return err
 	}
-	l.sheet().runs = append(l.sheet().runs, run{x, y, size, f, s})
+	s.runs = append(s.runs, r)
 	return nil
 }
 

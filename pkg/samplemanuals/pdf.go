@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/jpeg"
+	"strings"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -55,10 +56,12 @@ func drawText(src Source, sheets []*sheet, faces *typeface) ([]byte, error) {
 
 func faceName(f face) string { return fmt.Sprintf("face%d", f) }
 
-// drawScan makes a PDF whose pages are pictures.
-func drawScan(src Source, sheets []*sheet, faces *typeface) ([]byte, error) {
-	pdf := newPDF(src.Title)
+// drawScan makes a PDF whose pages are pictures. It writes the objects itself,
+// because fpdf puts pictures of one width in no fixed order.
+func drawScan(_ Source, sheets []*sheet, faces *typeface) ([]byte, error) {
 	rasteriser := newRasteriser(faces)
+	var kids strings.Builder
+	objects := []string{"<</Type/Catalog/Pages 2 0 R>>", ""}
 	for i, s := range sheets {
 		picture, err := rasteriser.draw(s, uint64(i))
 		if err != nil {
@@ -68,12 +71,18 @@ func drawScan(src Source, sheets []*sheet, faces *typeface) ([]byte, error) {
 		if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: 60}); err != nil {
 			return nil, fmt.Errorf("encode page %d: %w", i+1, err)
 		}
-		name, options := fmt.Sprintf("page%d", i+1), fpdf.ImageOptions{ImageType: "JPG"}
-		pdf.AddPage()
-		pdf.RegisterImageOptionsReader(name, options, &b)
-		pdf.ImageOptions(name, 0, 0, pageWidth, pageHeight, false, options, 0, "")
+		page := len(objects) + 1
+		content := fmt.Sprintf("q %.2f 0 0 %.2f 0 0 cm /Scan Do Q", pageWidth, pageHeight)
+		fmt.Fprintf(&kids, "%d 0 R ", page)
+		objects = append(objects,
+			fmt.Sprintf("<</Type/Page/Parent 2 0 R/MediaBox[0 0 %.2f %.2f]/Contents %d 0 R/Resources<</XObject<</Scan %d 0 R>>>>>>",
+				pageWidth, pageHeight, page+1, page+2),
+			fmt.Sprintf("<</Length %d>>\nstream\n%s\nendstream", len(content), content),
+			fmt.Sprintf("<</Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/DCTDecode/Length %d>>\nstream\n%s\nendstream",
+				picture.Rect.Dx(), picture.Rect.Dy(), b.Len(), b.Bytes()))
 	}
-	return output(pdf)
+	objects[1] = fmt.Sprintf("<</Type/Pages/Kids[%s]/Count %d>>", kids.String(), len(sheets))
+	return rawPDF(objects), nil
 }
 
 func output(pdf *fpdf.Fpdf) ([]byte, error) {

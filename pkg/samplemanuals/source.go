@@ -10,6 +10,7 @@ import (
 	"github.com/yuin/goldmark/extension"
 	extast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 )
 
 // Form says what a manual's PDF is like to read back; the package comment
@@ -176,8 +177,8 @@ func parseSpans(n ast.Node, src []byte, f face) ([]span, error) {
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		switch c := c.(type) {
 		case *ast.Text:
-			t := string(c.Segment.Value(src))
-			if c.SoftLineBreak() {
+			t := string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences(c.Segment.Value(src)))))
+			if c.SoftLineBreak() || c.HardLineBreak() {
 				t += " "
 			}
 			spans = append(spans, span{t, f})
