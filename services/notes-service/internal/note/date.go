@@ -91,7 +91,7 @@ func (s *scanner) numericDates() {
 // wordDates finds dates that name a month, a weekday or a stretch of time.
 // What is not certain (no year, relative to an unknown day) is kept as said.
 func (s *scanner) wordDates() {
-	if !mayHoldDate(s.text) && !ordinalRE.MatchString(s.text) && !yearRE.MatchString(s.text) {
+	if !s.words && !ordinalRE.MatchString(s.text) && !yearRE.MatchString(s.text) {
 		return
 	}
 	for _, m := range dayRangeRE.FindAllStringIndex(s.text, -1) {

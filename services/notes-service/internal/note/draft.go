@@ -80,8 +80,8 @@ func (l *Line) visible() string {
 // said returns a segment as the notes have it, corrections made and marked
 // brackets left out.
 func (l *Line) said(s segment) string {
-	edits := append([]edit{}, l.edits...)
-	for _, h := range l.hidden {
+	edits := l.editsIn(s.span)
+	for _, h := range l.hiddenIn(s.span) {
 		if s.holds(h.span) {
 			edits = append(edits, edit{h.span, ""})
 		}

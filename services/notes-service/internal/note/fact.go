@@ -64,6 +64,7 @@ type scanner struct {
 	text  string
 	taken []bool
 	facts []Fact
+	words bool // there may be a date in words
 }
 
 func (s *scanner) free(from, to int) bool {
@@ -85,18 +86,19 @@ func (s *scanner) add(f Fact) {
 
 // facts returns what the recognisers find in one line, in order of position.
 func facts(line string) []Fact {
-	if !strings.ContainsAny(line, "0123456789") && !mayHoldDate(line) {
+	figures, words := strings.ContainsAny(line, "0123456789"), mayHoldDate(line)
+	if !figures && !words {
 		return nil
 	}
-	s := &scanner{text: line, taken: make([]bool, len(line))}
-	if strings.ContainsAny(line, "0123456789") {
+	s := &scanner{text: line, taken: make([]bool, len(line)), words: words}
+	if figures {
 		s.references()
 		s.phones()
 		s.percentages()
 		s.numericDates()
 	}
 	s.wordDates()
-	if strings.ContainsAny(line, "0123456789") {
+	if figures {
 		s.amounts()
 	}
 	sort.Slice(s.facts, func(i, j int) bool { return s.facts[i].Start < s.facts[j].Start })

@@ -10,16 +10,12 @@ import (
 var glossaryText string
 
 // glossary expands the trade's abbreviations.
-type glossary struct {
-	exact, folded map[string]string
-	re            *regexp.Regexp
-}
+type glossary struct{ exact, folded map[string]string }
 
 var trade = parseGlossary(glossaryText)
 
 func parseGlossary(text string) glossary {
 	g := glossary{exact: map[string]string{}, folded: map[string]string{}}
-	var patterns []string
 	for line := range strings.Lines(text) {
 		short, long, ok := strings.Cut(line, "=")
 		if !ok || strings.HasPrefix(line, "#") {
@@ -27,42 +23,46 @@ func parseGlossary(text string) glossary {
 		}
 		short, long = strings.TrimSpace(short), strings.TrimSpace(long)
 		if name, exact := strings.CutSuffix(short, "!"); exact {
-			short = name
 			g.exact[name] = long
 		} else {
 			g.folded[strings.ToLower(short)] = long
 		}
-		patterns = append(patterns, regexp.QuoteMeta(short))
 	}
-	// Longest first would be needed for alternatives that share a beginning; the
-	// leftmost-longest rule gives it.
-	g.re = regexp.MustCompile(`(?i)(?:` + strings.Join(patterns, "|") + `)`)
-	g.re.Longest()
 	return g
 }
+
+// shortRE finds what may be a short form: a word, with the joints of "w/o",
+// "I&E", "rec'd", or "w/" before a word.
+var shortRE = regexp.MustCompile(`[A-Za-z][A-Za-z0-9]*(?:[/&'’][A-Za-z]+)*/?`)
 
 // edits returns the expansions within [from, to) of a line.
 func (g glossary) edits(text string, from, to int) []edit {
 	var found []edit
-	for _, m := range g.re.FindAllStringIndex(text[from:to], -1) {
+	for _, m := range shortRE.FindAllStringIndex(text[from:to], -1) {
 		start, end := from+m[0], from+m[1]
-		word := text[start:end]
-		if start > 0 && isWordByte(text[start-1]) || end < len(text) && isWordByte(text[end]) && word[len(word)-1] != '/' {
+		if start > 0 && isWordByte(text[start-1]) || end < len(text) && isWordByte(text[end]) {
 			continue
 		}
-		long, ok := g.exact[word]
-		if !ok {
-			long, ok = g.folded[strings.ToLower(word)]
-		}
-		if !ok {
+		if long, ok := g.lookup(text[start:end]); ok {
+			found = append(found, edit{span{start, end}, long})
 			continue
 		}
-		if word[len(word)-1] == '/' && end < len(text) && isWordByte(text[end]) {
-			long += " "
+		// "w/partner": the short form is what stands up to the stroke.
+		if stroke := strings.IndexByte(text[start:end], '/'); stroke > 0 && stroke+1 < end-start {
+			if long, ok := g.lookup(text[start : start+stroke+1]); ok {
+				found = append(found, edit{span{start, start + stroke + 1}, long + " "})
+			}
 		}
-		found = append(found, edit{span{start, end}, long})
 	}
 	return found
+}
+
+func (g glossary) lookup(word string) (string, bool) {
+	long, ok := g.exact[word]
+	if !ok {
+		long, ok = g.folded[strings.ReplaceAll(strings.ToLower(word), "’", "'")]
+	}
+	return long, ok
 }
 
 // isWordByte counts bytes of non-ASCII letters and the joints of short forms too.

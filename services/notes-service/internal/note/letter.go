@@ -153,8 +153,8 @@ func (l *Line) render(s segment) string {
 func (l *Line) body(s segment, from int) string {
 	within := span{from, s.end}
 	text := l.Text
-	edits := append([]edit{}, l.edits...)
-	for _, h := range l.hidden {
+	edits := l.editsIn(within)
+	for _, h := range l.hiddenIn(within) {
 		if within.holds(h.span) {
 			edits = append(edits, edit{h.span, ""})
 		}
@@ -167,7 +167,7 @@ func (l *Line) body(s segment, from int) string {
 			edits = append(edits, e)
 		}
 	}
-	for _, f := range l.Facts {
+	for _, f := range l.factsIn(within) {
 		if f.Kind == Amount && f.Period != "" && within.holds(span{f.Start, f.End}) {
 			if e, ok := periodEdit(f, text); ok {
 				edits = append(edits, e)
@@ -180,14 +180,7 @@ func (l *Line) body(s segment, from int) string {
 	return strings.TrimSpace(beforeCut.ReplaceAllString(out, "$1"))
 }
 
-func (l *Line) inFact(s span) bool {
-	for _, f := range l.Facts {
-		if s.overlaps(span{f.Start, f.End}) {
-			return true
-		}
-	}
-	return false
-}
+func (l *Line) inFact(s span) bool { return len(l.factsIn(s)) > 0 }
 
 var shortPeriod = regexp.MustCompile(`(?i)\s?(?:p\.?/?w\.?|p\.?c\.?m\.?|p\.?/?m\.?|p\.?/?a\.?|p\.?f|/\s?(?:wk|week|mth|month|yr|year|day))$`)
 

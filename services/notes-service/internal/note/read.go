@@ -3,6 +3,7 @@ package note
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -102,7 +103,33 @@ func (r *Record) Facts() []Fact {
 
 // plain returns a stretch of the line with corrections applied and nothing else.
 func (l *Line) plain(from, to int) string {
-	return strings.TrimRight(strings.TrimSpace(apply(l.Text, span{from, to}, l.edits)), ".;, ")
+	return strings.TrimRight(strings.TrimSpace(apply(l.Text, span{from, to}, l.editsIn(span{from, to}))), ".;, ")
+}
+
+// within returns those of the things, sorted by position, that overlap s.
+func within[T any](all []T, at func(T) span, s span) []T {
+	from := sort.Search(len(all), func(i int) bool { return at(all[i]).start >= s.start })
+	for from > 0 && at(all[from-1]).end > s.start {
+		from--
+	}
+	to := from
+	for to < len(all) && at(all[to]).start < s.end {
+		to++
+	}
+	return all[from:to]
+}
+
+func (l *Line) factsIn(s span) []Fact {
+	return within(l.Facts, func(f Fact) span { return span{f.Start, f.End} }, s)
+}
+
+func (l *Line) hiddenIn(s span) []mark {
+	return within(l.hidden, func(m mark) span { return m.span }, s)
+}
+
+// editsIn returns the corrections within a stretch of the line.
+func (l *Line) editsIn(s span) []edit {
+	return slices.Clone(within(l.edits, func(e edit) span { return e.span }, s))
 }
 
 func (l *Line) blank() bool { return strings.TrimSpace(l.Text) == "" }
@@ -172,9 +199,7 @@ func (r *Record) markInternal() {
 		for j := range l.Facts {
 			f := &l.Facts[j]
 			f.Line = l.Number
-			for _, h := range l.hidden {
-				f.Internal = f.Internal || h.overlaps(span{f.Start, f.End})
-			}
+			f.Internal = len(l.hiddenIn(span{f.Start, f.End})) > 0
 		}
 		switch {
 		case len(l.hidden) == 0 || trimmed == "":
@@ -303,6 +328,7 @@ var (
 // only. A line that says a figure of an earlier line was wrong, and names both,
 // corrects that line too.
 func (r *Record) findCorrections() {
+	said := earlier{}
 	for i := range r.Lines {
 		l := &r.Lines[i]
 		for j := 0; j+1 < len(l.Facts); j++ {
@@ -334,17 +360,37 @@ func (r *Record) findCorrections() {
 				next.Superseded = true
 				l.edits = append(l.edits, edit{span{start, end}, ""})
 				r.warnCorrected(l, next, old)
-				if crossRE.MatchString(l.Text) || r.saidBefore(i, next) {
-					r.correctEarlier(i, next, old)
-				}
+				r.correctEarlier(said, l, next, old)
 				j++
 			}
 		}
 		if len(l.Facts) > 0 && crossRE.MatchString(l.Text) {
-			r.crossLine(i)
+			r.crossLine(said, l)
+		}
+		for j := range l.Facts {
+			if f := &l.Facts[j]; !f.Superseded && !f.Internal {
+				key := sameFact{f.Kind, f.Value}
+				said[key] = append(said[key], place{l, f})
+			}
 		}
 	}
+	for i := range r.Lines {
+		slices.SortStableFunc(r.Lines[i].edits, byStart)
+	}
 }
+
+// earlier finds where a fact was said before.
+type (
+	earlier  map[sameFact][]place
+	sameFact struct {
+		kind  Kind
+		value string
+	}
+	place struct {
+		line *Line
+		fact *Fact
+	}
+)
 
 func (r *Record) warnCorrected(l *Line, old, next *Fact) {
 	if !old.Internal && !next.Internal {
@@ -354,15 +400,18 @@ func (r *Record) warnCorrected(l *Line, old, next *Fact) {
 
 // crossLine applies "line 2 should be £304" and "correction: £340 should be
 // £304" to earlier lines, where both figures are named.
-func (r *Record) crossLine(i int) {
-	l := &r.Lines[i]
+func (r *Record) crossLine(said earlier, l *Line) {
 	corrected := false
 	for j := range l.Facts {
-		corrected = corrected || l.Facts[j].Superseded
+		old := &l.Facts[j]
+		corrected = corrected || old.Superseded
+		if !old.Superseded {
+			continue
+		}
 		for k := j + 1; k < len(l.Facts); k++ {
-			old, next := &l.Facts[j], &l.Facts[k]
-			if old.Superseded && !next.Superseded && old.Kind == next.Kind {
-				r.correctEarlier(i, old, next)
+			if next := &l.Facts[k]; !next.Superseded && old.Kind == next.Kind {
+				r.correctEarlier(said, l, old, next)
+				break
 			}
 		}
 	}
@@ -371,39 +420,28 @@ func (r *Record) crossLine(i int) {
 	}
 }
 
-func (r *Record) saidBefore(i int, f *Fact) bool {
-	for j := range r.Lines[:i] {
-		for k := range r.Lines[j].Facts {
-			if e := &r.Lines[j].Facts[k]; e.Kind == f.Kind && e.Value == f.Value {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (r *Record) correctEarlier(i int, old, next *Fact) {
+// correctEarlier puts the next fact in the place of the old one wherever an
+// earlier line says the old one.
+func (r *Record) correctEarlier(said earlier, l *Line, old, next *Fact) {
 	if next.Internal {
 		return
 	}
-	for j := range r.Lines[:i] {
-		l := &r.Lines[j]
-		for k := range l.Facts {
-			f := &l.Facts[k]
-			if f.Kind == old.Kind && f.Value == old.Value && !f.Superseded && !f.Internal {
-				f.Superseded = true
-				l.edits = append(l.edits, edit{span{f.Start, f.End}, next.Text})
-				r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", l.Number, f.Text, r.Lines[i].Number, next.Text)
-			}
-		}
+	key := sameFact{old.Kind, old.Value}
+	for _, p := range said[key] {
+		p.fact.Superseded = true
+		p.line.edits = append(p.line.edits, edit{span{p.fact.Start, p.fact.End}, next.Text})
+		r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", p.line.Number, p.fact.Text, l.Number, next.Text)
 	}
+	delete(said, key)
 }
+
+func byStart(a, b edit) int { return a.start - b.start }
 
 // apply returns the text of the span with the edits made. Of edits that
 // overlap the earlier one is made; one that crosses the span's ends is cut to it.
 func apply(text string, within span, edits []edit) string {
-	sorted := append([]edit{}, edits...)
-	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].start < sorted[j].start })
+	sorted := slices.Clone(edits)
+	slices.SortStableFunc(sorted, byStart)
 	var b strings.Builder
 	at := within.start
 	for _, e := range sorted {

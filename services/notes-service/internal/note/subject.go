@@ -527,8 +527,8 @@ var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soo
 // hides tells whether a segment must not reach the letter. A bracket marked
 // internal within a segment hides the bracket only.
 func (l *Line) hides(s span) bool {
-	for _, h := range l.hidden {
-		if h.overlaps(s) && (!h.bracket || !s.holds(h.span) || h.span == s) {
+	for _, h := range l.hiddenIn(s) {
+		if !h.bracket || !s.holds(h.span) || h.span == s {
 			return true
 		}
 	}
@@ -600,7 +600,7 @@ var (
 // "by" and the like, else the first that is not the date of something else.
 func (l *Line) deadline(s segment) string {
 	best := ""
-	for _, f := range l.Facts {
+	for _, f := range l.factsIn(s.span) {
 		if f.Kind != Date || f.Start < s.start || f.End > s.end || f.Superseded {
 			continue
 		}
