@@ -125,7 +125,7 @@ func (l *layout) titleBlock() error {
 		"Edition: " + l.src.Edition,
 		"Effective from: " + l.src.Effective,
 		"Jurisdiction: " + l.src.Jurisdiction,
-		"Checked against the sources named: " + l.src.Checked + ". The law may have changed since.",
+		"Law stated from the sources named as at: " + l.src.Stated + ". The law may have changed since.",
 	}
 	if err := l.paragraph([]span{{l.src.Title, headingFace}}, 22, 0, 6); err != nil {
 		return err

@@ -28,8 +28,14 @@ func build(t *testing.T) (dir string, manuals []samplemanuals.Manual) {
 	return dir, manuals
 }
 
-func TestBuild(t *testing.T) {
+func TestManuals(t *testing.T) {
 	dir, manuals := build(t)
+	t.Run("build", func(t *testing.T) { testBuild(t, dir, manuals) })
+	t.Run("questions", func(t *testing.T) { testQuestions(t, manuals) })
+	t.Run("text layers", func(t *testing.T) { testTextLayers(t, dir, manuals) })
+}
+
+func testBuild(t *testing.T, dir string, manuals []samplemanuals.Manual) {
 	again, _ := build(t)
 
 	pages := 0
@@ -85,8 +91,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestQuestions(t *testing.T) {
-	_, manuals := build(t)
+func testQuestions(t *testing.T, manuals []samplemanuals.Manual) {
 	content, err := os.ReadFile(filepath.Join(sources, "questions.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -140,9 +145,8 @@ func needs(t *testing.T, program string) {
 	}
 }
 
-func TestTextLayers(t *testing.T) {
+func testTextLayers(t *testing.T, dir string, manuals []samplemanuals.Manual) {
 	needs(t, "pdftotext")
-	dir, manuals := build(t)
 	for _, m := range manuals {
 		t.Run(m.File, func(t *testing.T) {
 			read := strings.Split(pdftotext(t, filepath.Join(dir, m.File), ""), "\f")
@@ -233,7 +237,7 @@ func TestRenderLongTable(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const front = "---\ntitle: T\nedition: 1\neffective: today\nchecked: today\njurisdiction: E\nform: text\n---\n"
+	const front = "---\ntitle: T\nedition: 1\neffective: today\nstated: today\njurisdiction: E\nform: text\n---\n"
 	if _, err := samplemanuals.Parse(front + "\nText.\n"); err != nil {
 		t.Fatalf("a good manual is refused: %v", err)
 	}

@@ -32,7 +32,7 @@ type Source struct {
 	Title        string
 	Edition      string
 	Effective    string // the date from which the edition applies, in words
-	Checked      string // the date on which the sources were checked, in words
+	Stated       string // the date as at which the law is stated, in words
 	Jurisdiction string
 	Form         Form
 
@@ -67,7 +67,7 @@ type span struct {
 
 // Parse reads a manual. The front matter stands between two lines of three
 // hyphens as "name: value" lines; the names are title, edition, effective,
-// checked, jurisdiction and form. A text without front matter is a [Text]
+// stated, jurisdiction and form. A text without front matter is a [Text]
 // manual with no title. Markdown that the typesetter does not know is an
 // error, so that no sentence is lost.
 func Parse(markdown string) (Source, error) {
@@ -99,7 +99,7 @@ func (s *Source) parseFrontMatter(head string) error {
 	form := ""
 	fields := map[string]*string{
 		"title": &s.Title, "edition": &s.Edition, "effective": &s.Effective,
-		"checked": &s.Checked, "jurisdiction": &s.Jurisdiction, "form": &form,
+		"stated": &s.Stated, "jurisdiction": &s.Jurisdiction, "form": &form,
 	}
 	for line := range strings.Lines(head) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
