@@ -98,7 +98,7 @@ func (s *scanner) amount(start, end, from, to, unitFrom, unitTo int) bool {
 	if unitFrom >= 0 {
 		unit = strings.ToLower(s.text[unitFrom:unitTo])
 	}
-	value := ""
+	var value string
 	if rest := oddTail(s.text[end:]); rest > 0 {
 		end += rest
 		value = s.text[start:end]

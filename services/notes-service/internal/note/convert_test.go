@@ -114,8 +114,10 @@ func TestALyingModel(t *testing.T) {
 		matters, ours, yours []said
 		lie, truth, reason   string
 	}{
-		{name: "invented amount", matters: with(goodMatters, 0, said{"You owe Lowell £999. The reference is LW/55120.", []int{1}}),
-			lie: "999", truth: "owes Lowell £304", reason: "“£999” is not in line 1"},
+		{
+			name: "invented amount", matters: with(goodMatters, 0, said{"You owe Lowell £999. The reference is LW/55120.", []int{1}}),
+			lie: "999", truth: "owes Lowell £304", reason: "“£999” is not in line 1",
+		},
 		{name: "swapped digits", matters: with(goodMatters, 0, said{"You owe Lowell £403. The reference is LW/55120.", []int{1}}), lie: "403", truth: "£304", reason: "£403"},
 		{name: "superseded figure", matters: with(goodMatters, 0, said{"You owe Lowell £340. The reference is LW/55120.", []int{1}}), lie: "340", truth: "£304", reason: "£340"},
 		{name: "another period", matters: with(goodMatters, 1, said{"Your rent is £650 a week and is up to date.", []int{2}}), lie: "a week", truth: "£650 a month", reason: "£650 a week"},

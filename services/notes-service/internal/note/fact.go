@@ -55,8 +55,7 @@ type Fact struct {
 // span is a half-open byte range of a line.
 type span struct{ start, end int }
 
-func (s span) overlaps(t span) bool { return s.start < t.end && t.start < s.end }
-func (s span) holds(t span) bool    { return s.start <= t.start && t.end <= s.end }
+func (s span) holds(t span) bool { return s.start <= t.start && t.end <= s.end }
 
 // scanner collects the facts of one line; a byte belongs to one fact at most,
 // and the recognisers run from the surest to the least sure.
@@ -201,8 +200,8 @@ func referenceEnd(text string, from int, shortGroups bool) int {
 		switch {
 		case !hasDigit, slashDateRE.MatchString(group), unitWordRE.MatchString(after):
 			return end
-		case len(group) < 3 && !shortGroups && !(len(group) == 2 && end > from+len(first) && !lowerNext(after)):
-			return end
+		case len(group) < 3 && !shortGroups && (len(group) < 2 || end == from+len(first) || lowerNext(after)):
+			return end // a short group belongs to the reference only at its end
 		case len(after) > 1 && after[0] == '.' && isDigit(after[1]):
 			return end
 		}
