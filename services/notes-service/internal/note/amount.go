@@ -13,8 +13,9 @@ var (
 	poundsRE   = regexp.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
 	penceRE    = regexp.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
 	groupedRE  = regexp.MustCompile(`\d{1,3}(?:,\d{3})+(?:\.\d\d)?`)
+	decimalRE  = regexp.MustCompile(`(\d{1,6})\.(\d\d)\b`) // money, unless it can be a time
 	bareRE     = regexp.MustCompile(numberPattern)
-	owedRE     = regexp.MustCompile(`(?i)\b(?:owes?|owing|arrears|balance|rent|wages?|income|debts?|mortgage|overdrawn|pay(?:ing|s)?|paid|offer(?:ed)?|bill|surplus|deficit|fee|fine|loan|overdraft)(?:\s+(?:of|is|are|was|at|by|about|approx\.?|around|now|=|-|:))?\s*[:=-]?\s*(` + numberPattern + `)(?:$|[.;)]?\s*$|[.,;)]\s|\s+(?:on|to|for|with|and|since|in|but|after|each|now|from)\b)`)
+	owedRE     = regexp.MustCompile(`(?i)\b(?:owes?|owing|arrears|balance|rent|wages?|income|debts?|mortgage|overdrawn|pay(?:ing|s)?|paid|offer(?:ed)?|bill|surplus|deficit|fee|fine|loan|overdraft|limit|savings)(?:\s+(?:of|is|are|was|at|by|about|approx\.?|around|now|=|-|:))?\s*[:=-]?\s*(` + numberPattern + `)(?:$|[.;)]?\s*$|[.,;)]\s|\s+(?:on|to|for|with|and|since|in|but|after|each|now|from)\b)`)
 	moneyCueRE = regexp.MustCompile(`(?i)\b(?:owe[sd]?|owing|debts?|balance|arrears|rent|income|wages?|salary|pay|pays|paid|limit|loan|overdraft|bill|cost|fee|offer|surplus|deficit|mortgage|ccj|settle(?:ment)?|benefits?|savings|claim|charges?|card|tax)\b`)
 	rangeEndRE = regexp.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
 	clockRE    = regexp.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
@@ -74,6 +75,12 @@ func (s *scanner) amounts() {
 	if moneyCueRE.MatchString(s.text) {
 		for _, m := range groupedRE.FindAllStringIndex(s.text, -1) {
 			if !partOfNumber(s.text, m[0]) && !unitWordRE.MatchString(ahead(s.text, m[1])) {
+				s.amount(m[0], m[1], m[0], m[1], -1, -1)
+			}
+		}
+		for _, m := range decimalRE.FindAllStringSubmatchIndex(s.text, -1) {
+			hour, _ := strconv.Atoi(s.text[m[2]:m[3]])
+			if (hour > 23 || s.text[m[4]] > '5') && !partOfNumber(s.text, m[0]) && !unitWordRE.MatchString(ahead(s.text, m[1])) {
 				s.amount(m[0], m[1], m[0], m[1], -1, -1)
 			}
 		}

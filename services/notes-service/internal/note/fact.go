@@ -144,7 +144,7 @@ func (s *scanner) phones() {
 }
 
 var (
-	referenceLabel = regexp.MustCompile(`(?i)\b(ref(?:erence)?s?|a/c|acc(?:oun)?t?s?|claim|case|agreement|policy|customer|invoice|warrant|roll|membership|pcn|nino?|national insurance|sort code|loan|card|client|court)\b\.?` +
+	referenceLabel = regexp.MustCompile(`(?i)\b(ref(?:erence)?s?|a/c|acc(?:oun)?t?s?|claim|case|agreement|policy|customer|invoice|warrant|roll|membership|pcn|nino?|national insurance|sort code|loan|card|client|court|utr)\b\.?` +
 		`((?:\s*\b(?:no|nos|num|number|ref|reference|code|id)\b\.?)*)(\s*(?:\bis\b|\bwas\b|:|#|=|-)\s*|\s*)`)
 	ninoRE      = regexp.MustCompile(`(?i)\b[a-ceghj-prstw-z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[a-d]\b`)
 	tokenRE     = regexp.MustCompile(`^[A-Za-z0-9]+(?:[/-][A-Za-z0-9]+)*`)
@@ -200,7 +200,7 @@ func referenceEnd(text string, from int, shortGroups bool) int {
 		switch {
 		case !hasDigit, slashDateRE.MatchString(group), unitWordRE.MatchString(after):
 			return end
-		case len(group) < 3 && !shortGroups && (len(group) < 2 || end == from+len(first) || lowerNext(after)):
+		case len(group) < 3 && !shortGroups && (end == from+len(first) || counted(after)):
 			return end // a short group belongs to the reference only at its end
 		case len(after) > 1 && after[0] == '.' && isDigit(after[1]):
 			return end
@@ -221,6 +221,14 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+
+// counted tells whether the word after a number makes it a number of something
+// ("12345 14 letters"), as "at" and the like do not.
+func counted(after string) bool {
+	return lowerNext(after) && !linkWords[wordRE.FindString(after)]
+}
+
+var linkWords = set("at with to from for and or re in on is has was by of")
 
 // lowerNext tells whether the text goes on with a word in lower case.
 func lowerNext(after string) bool {

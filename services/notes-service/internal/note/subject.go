@@ -71,7 +71,8 @@ type subjects struct {
 
 var (
 	titles       = set(`mr mrs ms miss dr mx the client sir prof and`)
-	owedToRE     = regexp.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|spoke (?:to|with)|rang|called|phoned|letter from|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
+	owedToRE     = regexp.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
+	referenceRE  = regexp.MustCompile(`(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\s*[(,–-]\s*(?i:(?:cust(?:omer)?|our|their|your)\s)?(?i:ref|acc|acct|account|a/c)\b`)
 	amountOwedRE = regexp.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
 	relationRE   = regexp.MustCompile(`\b(?i:her|his|their|ct['’]?s|client['’]s)\s+(?i:ex|ex[- ]?(?:partner|husband|wife)|partner|husband|wife|mum|mother|dad|father|sister|brother|son|daughter|friend|boss|landlord|landlady|neighbour|solicitor|social worker|support worker|gp|work coach)\b,?\s*\(?(\p{Lu}[\p{L}'’-]+)`)
 	shortNameRE  = regexp.MustCompile(`\b(\p{Lu}[\p{L}'’-]{3,})\s+(?:Council|Bank|Energy|Water|Gas|Electric|Electricity|Finance|Financial|Recovery|Collections|Court|Housing|Homes|Loans|Enforcement|Credit|BS|Building Society)\b`)
@@ -98,7 +99,7 @@ func newSubjects(lines []Line, clientName string) subjects {
 		}
 	}
 	for _, l := range lines {
-		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, relationRE, shortNameRE} {
+		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
 				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
 					s.others[name] = true
@@ -596,6 +597,12 @@ var (
 	beforeRE   = regexp.MustCompile(`(?i)\bbefore\s+(?:the\s+)?$`)
 )
 
+// eventRE finds what turns a date into a deadline of its own: "before next appt
+// 24/2", "1 month from 3/2".
+var eventRE = regexp.MustCompile(`(?i)\b(?:(?:before|by)\s+(?:the\s+|her\s+|his\s+|our\s+)?(?:next\s+)?(?:appt|appointment|meeting|hearing|court|visit|review)\s+(?:on\s+)?|(?:within\s+)?\d{1,3}\s+(?:working\s+)?(?:days?|weeks?|wks?|months?)\s+(?:from|of|after)\s+)$`)
+
+func inBracket(before string) bool { return strings.Count(before, "(") > strings.Count(before, ")") }
+
 // deadline returns by when an action is to be done, as said: the date after
 // "by" and the like, else the first that is not the date of something else.
 func (l *Line) deadline(s segment) string {
@@ -606,13 +613,16 @@ func (l *Line) deadline(s segment) string {
 		}
 		lead := behind(l.Text, f.Start)
 		text := f.Text
+		if m := eventRE.FindString(lead); m != "" {
+			return m + f.Text
+		}
 		if m := beforeRE.FindString(lead); m != "" {
 			text = strings.TrimSpace(m) + " " + f.Text
 		}
 		switch {
 		case deadlineRE.MatchString(lead):
 			return text
-		case best == "" && !pastDateRE.MatchString(lead) && !strings.HasSuffix(f.Text, "ago") && !strings.EqualFold(f.Text, "yesterday") && !strings.HasPrefix(strings.ToLower(f.Text), "last "):
+		case best == "" && !inBracket(l.Text[s.start:f.Start]) && !pastDateRE.MatchString(lead) && !strings.HasSuffix(f.Text, "ago") && !strings.EqualFold(f.Text, "yesterday") && !strings.HasPrefix(strings.ToLower(f.Text), "last "):
 			best = text
 		}
 	}
