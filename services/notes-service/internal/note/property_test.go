@@ -117,7 +117,7 @@ func TestLongNotes(t *testing.T) {
 		letterOf(notes)
 		took := time.Since(start)
 		t.Logf("%s: %v", name, took)
-		if took > 5*time.Second { // generous: the machine may be busy, and the race detector on
+		if took > 30*time.Second { // a third of a second; the race detector on a busy machine takes twenty times as long
 			t.Errorf("%s took %v", name, took)
 		}
 	}
