@@ -78,7 +78,6 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxQueue: cfg.MaxQueue,
 		MaxPages: cfg.MaxPages,
 		Timeout:  cfg.DocumentTimeout,
-		Logger:   logger,
 	})
 	if err != nil {
 		return err

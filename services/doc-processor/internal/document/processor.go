@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +28,6 @@ type Options struct {
 	MaxPages int
 	// Timeout bounds the reading of one document.
 	Timeout time.Duration
-	Logger  *slog.Logger
 }
 
 // Processor reads documents. It is safe for use by many goroutines.
@@ -38,13 +37,22 @@ type Processor struct {
 	active   chan struct{}
 }
 
+// spooled is the pattern of the names of files in the spool.
+const spooled = "upload-*"
+
 // New returns a Processor whose spool is empty.
 func New(o Options) (*Processor, error) {
-	if err := os.RemoveAll(o.SpoolDir); err != nil {
-		return nil, fmt.Errorf("empty the spool: %w", err)
-	}
 	if err := os.MkdirAll(o.SpoolDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the spool: %w", err)
+	}
+	stale, err := filepath.Glob(filepath.Join(o.SpoolDir, spooled))
+	if err != nil {
+		return nil, fmt.Errorf("empty the spool: %w", err)
+	}
+	for _, path := range stale {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("empty the spool: %w", err)
+		}
 	}
 	return &Processor{options: o, active: make(chan struct{}, o.Parallel)}, nil
 }
@@ -67,7 +75,7 @@ func (p *Processor) Receive() (*Upload, error) {
 		busy.RetryAfter = retryAfter
 		return nil, busy
 	}
-	file, err := os.CreateTemp(p.options.SpoolDir, "upload-*")
+	file, err := os.CreateTemp(p.options.SpoolDir, spooled)
 	if err != nil {
 		p.admitted.Add(-1)
 		return nil, fmt.Errorf("spool the upload: %w", err)

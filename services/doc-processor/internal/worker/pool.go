@@ -37,6 +37,9 @@ type Pool struct {
 	tokens  chan struct{} // one for each worker that may be busy
 	warmUp  sync.Mutex    // held by the first start, which fills the cache
 
+	stopping  chan struct{} // closed by Close
+	closeOnce sync.Once
+
 	mu     sync.Mutex
 	idle   []*process
 	warm   bool
@@ -45,12 +48,15 @@ type Pool struct {
 
 // NewPool returns a pool without any worker running.
 func NewPool(o Options) *Pool {
-	return &Pool{options: o, tokens: make(chan struct{}, o.Size)}
+	return &Pool{options: o, tokens: make(chan struct{}, o.Size), stopping: make(chan struct{})}
 }
 
 // Close stops the workers, busy ones when their requests end, and waits for
-// all of them.
-func (p *Pool) Close() {
+// all of them. Later requests fail with Unavailable.
+func (p *Pool) Close() { p.closeOnce.Do(p.close) }
+
+func (p *Pool) close() {
+	close(p.stopping)
 	p.mu.Lock()
 	p.closed = true
 	idle := p.idle
@@ -103,8 +109,10 @@ func (p *Pool) do(ctx context.Context, r request) (response, error) {
 	select {
 	case p.tokens <- struct{}{}:
 		defer func() { <-p.tokens }()
+	case <-p.stopping:
+		return response{}, errStopping()
 	case <-ctx.Done():
-		return response{}, ctx.Err()
+		return response{}, context.Cause(ctx)
 	}
 	w, err := p.worker(ctx, r.Path)
 	if err != nil {
@@ -117,7 +125,7 @@ func (p *Pool) do(ctx context.Context, r request) (response, error) {
 		p.options.Logger.WarnContext(ctx, "a worker was lost", "op", string(r.Op), "error", err)
 		return response{}, err
 	}
-	p.release(w, answer.OutOfMemory)
+	p.release(w, answer.OutOfMemory || answer.Swollen)
 	switch {
 	case answer.OutOfMemory:
 		return response{}, document.ErrMemory
@@ -131,13 +139,15 @@ func (p *Pool) do(ctx context.Context, r request) (response, error) {
 	return answer, nil
 }
 
+func errStopping() error { return fault.New(fault.Unavailable, "The service is stopping.") }
+
 // worker returns an idle worker, one that has the file open if there is one,
 // or starts a new one.
 func (p *Pool) worker(ctx context.Context, path string) (*process, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, fault.New(fault.Unavailable, "The service is stopping.")
+		return nil, errStopping()
 	}
 	if n := len(p.idle); n > 0 {
 		pick := n - 1

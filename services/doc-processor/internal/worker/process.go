@@ -57,7 +57,7 @@ func start(ctx context.Context, o Options) (*process, error) {
 	var ready response
 	if err := w.exchange(ctx, o.Settings, &ready); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("a worker did not start: %w", err)
 	}

@@ -40,9 +40,12 @@ type response struct {
 	Pages int                `json:"pages,omitempty"`
 	Text  *document.PageText `json:"text,omitempty"`
 	Scan  *document.PageScan `json:"scan,omitempty"`
-	// Fault is the file's fault; OutOfMemory asks for a fresh process.
-	Fault       *wireFault `json:"fault,omitempty"`
-	OutOfMemory bool       `json:"out_of_memory,omitempty"`
+	// Fault is the file's fault.
+	Fault *wireFault `json:"fault,omitempty"`
+	// OutOfMemory is true when the request failed for want of memory.
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
+	// Swollen asks for a fresh process: this one has grown and cannot shrink.
+	Swollen bool `json:"swollen,omitempty"`
 }
 
 type wireFault struct {

@@ -54,11 +54,30 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 	}()
 	for r := range requests {
-		if err := writeFrame(out, answer(desk, r)); err != nil {
+		a := answer(desk, r)
+		a.Swollen = residentMemory() > swollen
+		if err := writeFrame(out, a); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// swollen is the resident memory, in bytes, beyond which a worker is replaced.
+// The sandbox's memory grows with a large document and never shrinks.
+const swollen = 768 << 20
+
+// residentMemory is the process's resident memory in bytes, 0 if unknown.
+func residentMemory() int64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var all, resident int64
+	if _, err := fmt.Sscan(string(statm), &all, &resident); err != nil {
+		return 0
+	}
+	return resident * int64(os.Getpagesize())
 }
 
 // answer does what the request asks for. A panic of a reader is the file's
