@@ -12,6 +12,7 @@ require (
 	go.uber.org/goleak v1.3.0
 	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0
+	pgregory.net/rapid v1.3.0
 	signpost.internal/pkg v0.0.0
 )
 

@@ -231,7 +231,7 @@ func median(values []float64, none float64) float64 {
 		return none
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	return values[(len(values)-1)/2]
 }
 
 // Line is one line of text of one column. Coordinates grow to the right and
@@ -243,6 +243,8 @@ type Line struct {
 	ColumnLeft, ColumnRight float64
 	// First is true for the first line of a column.
 	First bool
+	// Cells is how many pieces stand beside each other in the line.
+	Cells int
 }
 
 // rowsOf groups segments that stand beside each other, from the top down; the
@@ -480,7 +482,7 @@ func blockLines(block []segment) []Line {
 func linesOf(rows [][]segment, left, right float64) []Line {
 	var lines []Line
 	for _, row := range wrappedCells(rows) {
-		l := Line{Left: row[0].left, Bottom: row[0].bottom, Top: row[0].top, ColumnLeft: left, ColumnRight: right}
+		l := Line{Left: row[0].left, Bottom: row[0].bottom, Top: row[0].top, ColumnLeft: left, ColumnRight: right, Cells: len(row)}
 		var text strings.Builder
 		for i, s := range row {
 			if i > 0 && !touching(row[i-1], s) {
@@ -667,7 +669,7 @@ func centre(l Line) float64 { return (l.Top + l.Bottom) / 2 }
 
 // parted reports whether a new paragraph starts at l.
 func parted(before, l Line, leading float64) bool {
-	if marker(l.Text) {
+	if marker(l.Text) || before.Cells > 1 && l.Cells > 1 {
 		return true
 	}
 	ended := endsSentence(before.Text)

@@ -190,7 +190,7 @@ func (d *PDFiumDocument) Glyphs(page int) ([]layout.Glyph, error) {
 		box := c.PointPosition
 		glyphs = append(glyphs, layout.Glyph{
 			Rune: r, Left: box.Left, Bottom: box.Bottom, Right: box.Right, Top: box.Top,
-			Quarter: int(math.Round(c.Angle/(math.Pi/2))) & 3,
+			Quarter: -int(math.Round(c.Angle/(math.Pi/2))) & 3, // PDFium counts clockwise
 		})
 	}
 	return glyphs, nil

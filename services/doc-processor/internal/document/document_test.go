@@ -1,0 +1,163 @@
+package document
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"pgregory.net/rapid"
+)
+
+func listOf(words ...string) WordList {
+	list := WordList{}
+	for _, w := range words {
+		list[w] = struct{}{}
+	}
+	return list
+}
+
+func TestMend(t *testing.T) {
+	list := listOf("financial", "official", "benefit", "first", "flat", "fiat", "off", "repayment", "self", "employed", "efficient", "flow", "office")
+	for _, tc := range []struct{ name, text, want string }{
+		{"nothing lost", "plain words", "plain words"},
+		{"fi", "\ufffdnancial", "financial"},
+		{"ffi", "o\ufffdcial", "official"},
+		{"ff at the end", "set o\ufffd.", "set off."},
+		{"capital kept", "Bene\ufffdt", "Benefit"},
+		{"possessive", "the o\ufffdce’s", "the office’s"},
+		{"in quotes", "‘bene\ufffdt’", "‘benefit’"},
+		{"ambiguous stays visible", "a \ufffdat", "a \ufffdat"},
+		{"the document decides", "a \ufffdat, the flat", "a flat, the flat"},
+		{"unknown stays visible", "Mr Ri\ufffdson", "Mr Ri\ufffdson"},
+		{"never beside digits", "1\ufffdrst \ufffd50", "1\ufffdrst \ufffd50"},
+		{"alone", "\ufffd", "\ufffd"},
+		{"hyphen at a line end goes", "repay\u00adment", "repayment"},
+		{"hyphen that belongs stays", "self\u00ademployed", "self-employed"},
+		{"unknown hyphen stays", "Aber\u00adwyth", "Aber-wyth"},
+		{"the document knows the word", "wyvern and wy\u00advern", "wyvern and wyvern"},
+		{"both at once", "o\ufffd\u00adcial", "official"},
+		{"hyphen beside digits stays", "section 4ZA\u00ad263", "section 4ZA-263"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := NewVocabulary(list, []string{tc.text}).Mend(tc.text); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// No digit is added, dropped, moved or changed, whatever the text.
+func TestMendingKeepsDigits(t *testing.T) {
+	list := listOf("financial", "first", "fit", "off", "flat")
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(rapid.SampledFrom([]rune("aflirst 0123456789£.,-’'\n\ufffd\u00ad\ufb01½²"))).Draw(t, "text")
+		cleaned := clean(text)
+		got := NewVocabulary(list, []string{cleaned}).Mend(cleaned)
+		if digits(got) != digits(text) {
+			t.Fatalf("%q became %q", text, got)
+		}
+		if strings.Count(got, "\ufffd") > strings.Count(text, "\ufffd") {
+			t.Fatalf("%q lost more in %q", text, got)
+		}
+	})
+}
+
+func FuzzMend(f *testing.F) {
+	f.Add("o\ufffdcial bene\ufffdt 50\ufffd")
+	f.Add("self\u00ad\u00ad\ufffd\ufffd\ufffd\ufffd")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := NewVocabulary(listOf("fit", "off"), []string{text}).Mend(text)
+		if digits(got) != digits(text) {
+			t.Errorf("%q became %q", text, got)
+		}
+	})
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"\ufb01rst o\ufb03ce \ufb02at": "first office flat",
+		"a\u00a0b\u2009c":              "a b c",
+		"x\x00\x01\u200by":             "xy",
+		"½ m² №5":                      "½ m² №5",
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestUsable(t *testing.T) {
+	prose := strings.Repeat("The words of a page. ", 20)
+	for _, tc := range []struct {
+		name     string
+		text     string
+		pictured bool
+		want     bool
+	}{
+		{"prose", prose, false, true},
+		{"prose over a picture", prose, true, true},
+		{"title page", "Annual report", false, true},
+		{"stamp on a scan", "Scanned 3 March, page 1 of 2", true, false},
+		{"nothing", " \n ", false, false},
+		{"rules only", "-----", false, false},
+		{"lost glyphs", strings.Repeat("\ufffd\ufffda", 50), false, false},
+		{"private use", strings.Repeat("\ue001b", 50), false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := usable(tc.text, tc.pictured); got != tc.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}
+
+func TestSniff(t *testing.T) {
+	for _, tc := range []struct {
+		name, head string
+		want       Kind
+	}{
+		{"PDF", "%PDF-1.7\n", PDF},
+		{"PDF after a byte order mark", "\xef\xbb\xbf%PDF-1.4", PDF},
+		{"PDF after lines", "HTTP/1.1 200 OK\r\n\r\n%PDF-1.4", PDF},
+		{"text about PDF", "A file starts with %PDF-1.7.", Text},
+		{"PNG", "\x89PNG\r\n\x1a\n", PNG},
+		{"JPEG", "\xff\xd8\xff\xe0", JPEG},
+		{"TIFF little", "II*\x00", TIFF},
+		{"TIFF big", "MM\x00*", TIFF},
+		{"Markdown", "# Title\n\n- item", Text},
+		{"Welsh", "Tŷ a chyngor", Text},
+		{"cut character", "caf\xc3", Text},
+		{"zip", "PK\x03\x04", ""},
+		{"Latin-1", "caf\xe9 au lait", ""},
+		{"zero byte", "a\x00b", ""},
+		{"empty", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, ok := Sniff([]byte(tc.head))
+			if got != tc.want || ok != (tc.want != "") {
+				t.Errorf("got %q, %t", got, ok)
+			}
+		})
+	}
+}
+
+func FuzzSniff(f *testing.F) {
+	for _, seed := range []string{"%PDF-1.7", "\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "II*\x00", "text", "\xc3"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, head []byte) {
+		kind, ok := Sniff(head)
+		if ok == (kind == "") {
+			t.Errorf("%q: %q, %t", head, kind, ok)
+		}
+	})
+}
