@@ -24,9 +24,18 @@ var (
 	listItem        = regexp.MustCompile(`^(?:[•▪◦●○‣∙·–—*+-]|\(?[0-9]{1,2}[.)]|\(?[a-z][.)]|\([ivx]+\))\s+\S`)
 )
 
-// blocksOf joins the lines of a page to blocks. known holds the titles that the
-// table of contents names.
-func blocksOf(lines []string, known map[string]bool) []block {
+// shape is what headings look like in a document.
+type shape struct {
+	known    map[string]bool // the titles that the table of contents names
+	markdown bool            // "#" marks a heading: the source has no pages
+}
+
+// enoughKnown is how many titles a table of contents must name to be trusted to
+// name all chapters.
+const enoughKnown = 8
+
+// blocksOf joins the lines of a page to blocks.
+func blocksOf(lines []string, shape shape) []block {
 	var out []block
 	var text strings.Builder
 	flush := func() {
@@ -46,9 +55,9 @@ func blocksOf(lines []string, known map[string]bool) []block {
 		switch {
 		case line == "":
 			flush()
-		case free && headingLevel(line, next, known) > 0:
+		case free && shape.headingLevel(line, next) > 0:
 			flush()
-			out = append(out, block{text: line, level: headingLevel(line, next, known)})
+			out = append(out, block{text: line, level: shape.headingLevel(line, next)})
 		default:
 			if listItem.MatchString(line) || endsParagraph(previous, width) {
 				flush()
@@ -80,22 +89,22 @@ func endsParagraph(line string, width int) bool {
 
 // headingLevel returns the level of the heading that line is, or 0. The line
 // before it does not run on into it.
-func headingLevel(line, next string, known map[string]bool) int {
-	if m := markdownHeading.FindStringSubmatch(line); m != nil {
+func (s shape) headingLevel(line, next string) int {
+	if m := markdownHeading.FindStringSubmatch(line); m != nil && s.markdown {
 		return len(m[1])
 	}
 	words := strings.Fields(line)
 	if len(words) > 14 || len(line) > 110 {
 		return 0
 	}
-	listed := known[titleKey(line)]
+	listed := s.known[titleKey(line)]
 	if m := numberedHeading.FindStringSubmatch(line); m != nil && headingWords(m[3]) {
 		depth := 1 + strings.Count(m[2], ".")
 		letter := m[1][0] >= 'A'
 		switch {
 		case listed, depth > 1, namedChapter.MatchString(line):
 			return depth
-		case !letter && len(words) <= 9 && !sibling(m[1], next):
+		case !letter && len(words) <= 9 && len(s.known) < enoughKnown && !sibling(m[1], next):
 			return depth
 		}
 		return 0
@@ -105,7 +114,7 @@ func headingLevel(line, next string, known map[string]bool) int {
 		return 1
 	case listed:
 		return unnumbered - 1
-	case len(words) <= 10 && headingWords(line) && (next == "" || startsUpper(next)) && (titleCase(words) || next == "" && letters(line) > 5):
+	case len(words) <= 10 && headingWords(line) && !strings.Contains(line, ": ") && (next == "" || startsUpper(next)) && (titleCase(words) || next == "" && letters(line) > 5):
 		return unnumbered
 	}
 	return 0

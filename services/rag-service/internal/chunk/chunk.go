@@ -20,7 +20,7 @@ const Version = 1
 const (
 	maxWords     = 220 // a passage is never longer
 	targetWords  = 160 // a passage that reaches this is closed at the next paragraph
-	sectionWords = 60  // a passage shorter than this is not closed by a heading
+	sectionWords = 100  // a passage shorter than this is not closed by a heading
 	tailWords    = 40  // a last passage of a page shorter than this joins the one before
 )
 
@@ -64,7 +64,7 @@ func Split(pages []Page) Document {
 				doc.Passages = append(doc.Passages, contentsPassages(page, part.lines)...)
 				continue
 			}
-			blocks := blocksOf(part.lines, known)
+			blocks := blocksOf(part.lines, shape{known: known, markdown: page == 0})
 			if doc.Title == "" && len(doc.Passages) == 0 {
 				doc.Title = title(blocks)
 			}
@@ -74,11 +74,13 @@ func Split(pages []Page) Document {
 	return doc
 }
 
-// title guesses a document's title from its first blocks.
+// title guesses a document's title from its first blocks: the first short one
+// that does not end like a sentence.
 func title(blocks []block) string {
-	for _, b := range blocks[:min(len(blocks), 3)] {
-		if n := len(strings.Fields(b.text)); n > 0 && n <= 14 {
-			return strings.TrimRight(stripMarkup(b.text), " .:")
+	for _, b := range blocks[:min(len(blocks), 4)] {
+		text := stripMarkup(b.text)
+		if n := wordCount(text); n > 0 && n <= 14 && !strings.HasSuffix(text, ".") {
+			return strings.TrimRight(text, " :")
 		}
 	}
 	return ""

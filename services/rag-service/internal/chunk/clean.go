@@ -16,8 +16,8 @@ const repeats = 3
 
 var (
 	// pageNumber finds what page numbers look like at either end of a line.
-	pageNumber = regexp.MustCompile(`(?i)^(?:page\s+)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
-	edgeNumber = regexp.MustCompile(`(?i)^(?:[0-9]{1,4}|[ivxlc]{1,7})\s+|\s+(?:page\s+)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
+	pageNumber = regexp.MustCompile(`(?i)^(?:page\s*)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
+	edgeNumber = regexp.MustCompile(`(?i)^(?:[0-9]{1,4}|[ivxlc]{1,7})\s+|\s+(?:page\s*)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
 )
 
 // clean returns the lines of each page with white space normalised (an empty
@@ -46,6 +46,9 @@ func clean(pages []Page) [][]string {
 	}
 	met := map[string]bool{}
 	for i, lines := range text {
+		if len(lines) > 0 {
+			lines[0] = cutRunning(lines[0], seenOn)
+		}
 		drop := map[int]bool{}
 		here := map[string]bool{}
 		for _, at := range margin(lines) {
@@ -61,7 +64,8 @@ func clean(pages []Page) [][]string {
 			if key == "" || seenOn[key] < repeats {
 				continue
 			}
-			drop[at] = met[key]
+			// With a page number beside it, even its first appearance is no heading.
+			drop[at] = met[key] || len(key) < len(lines[at])
 			here[key] = true
 		}
 		for key := range here {
@@ -76,6 +80,21 @@ func clean(pages []Page) [][]string {
 		text[i] = kept
 	}
 	return text
+}
+
+// cutRunning cuts a running header off the line that it was joined to. The
+// header stands alone on enough other pages, where it was counted.
+func cutRunning(line string, seenOn map[string]int) string {
+	lower := strings.ToLower(line)
+	if len(lower) != len(line) {
+		return line
+	}
+	for key, pages := range seenOn {
+		if pages >= repeats && wordCount(key) >= 3 && strings.HasPrefix(lower, key+" ") && wordCount(line) > wordCount(key)+2 {
+			return strings.TrimSpace(line[len(key):])
+		}
+	}
+	return line
 }
 
 // lineEnds are the characters that end a line besides "\n".

@@ -257,17 +257,31 @@ func (s *Service) read(ctx context.Context, it item, data []byte, gaveUp *atomic
 func (s *Service) document(source string, pages []chunk.Page) Document {
 	cut := chunk.Split(pages)
 	d := Document{Source: source, Title: cut.Title, Version: Version}
+	named := fileWords(source)
 	for _, p := range pages {
 		d.Pages = max(d.Pages, p.Number)
 	}
+	known := abbreviations(cut.Passages)
 	for i, p := range cut.Passages {
 		c := Chunk{Position: i, Page: p.Page, Headings: p.Headings, Text: p.Text, Contents: p.Contents}
 		if !c.Contents {
-			c.Sparse = sparse(s.analyzer, d.Title, c)
+			c.Aliases = aliases(c.Text, known)
+			c.Sparse = sparse(s.analyzer, d.Title+" "+named, c)
 		}
 		d.Chunks = append(d.Chunks, c)
 	}
 	return d
+}
+
+// fileWords returns the words of a file's name, which often say what the file is.
+func fileWords(source string) string {
+	name := path.Base(source)
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' {
+			return ' '
+		}
+		return r
+	}, strings.TrimSuffix(name, path.Ext(name)))
 }
 
 // pageList names pages in words: "page 3" or "pages 3, 4 and 9".

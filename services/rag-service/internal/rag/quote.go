@@ -35,7 +35,7 @@ func (s *scorer) quote(c Chunk) string {
 	best, bestValue := "", -1.0
 	for from := range sentences {
 		words, value := 0, 0.0
-		seen := map[uint32]bool{}
+		seen := map[int]bool{}
 		for to := from; to < len(sentences); to++ {
 			n := len(strings.Fields(sentences[to]))
 			if to > from && words+n > quoteWords {
@@ -43,13 +43,13 @@ func (s *scorer) quote(c Chunk) string {
 			}
 			words += n
 			for _, t := range s.analyzer.Tokens(sentences[to]) {
-				i, ok := s.at[t.ID]
+				i, ok := s.find(t.ID)
 				switch {
 				case !ok:
-				case seen[t.ID]:
+				case seen[i]:
 					value += 0.1 * s.q.terms[i].weight
 				default:
-					seen[t.ID] = true
+					seen[i] = true
 					value += s.q.terms[i].weight
 				}
 			}

@@ -37,6 +37,7 @@ type Chunk struct {
 	Page     int      // from 1; 0 for a source without pages
 	Headings []string // see [chunk.Passage]
 	Text     string
+	Aliases  string // words under which it is found besides its own
 	Contents bool        // a table of contents or an index: kept, never found
 	Sparse   bm25.Vector // empty for Contents
 }

@@ -12,7 +12,7 @@ import (
 // returned.
 const (
 	candidates = 80
-	perPage    = 2
+	perPage    = 1
 )
 
 // The weights of the second look at a candidate, in units of the question's
@@ -20,7 +20,7 @@ const (
 // over manuals that are not part of the project; see docs in README.md.
 const (
 	coverWeight   = 1.0 // share of the question's weight that the chunk holds, squared
-	headingWeight = 1.2 // likeness of the question and a heading inside the chunk
+	headingWeight = 1.5 // likeness of the question and a heading inside the chunk
 	pathWeight    = 0.5 // the same for a heading above the chunk
 	pairWeight    = 0.6 // words next to each other in the question that are close in the chunk
 	near          = 4   // words apart that still count as close
@@ -41,20 +41,38 @@ type scorer struct {
 	q        question
 	total    float64
 	at       map[uint32]int // term ID → position in q.terms
+	like     map[uint32]int // the same for synonyms
 }
 
 func newScorer(a *bm25.Analyzer, q question) *scorer {
-	s := &scorer{analyzer: a, q: q, at: map[uint32]int{}}
+	s := &scorer{analyzer: a, q: q, at: map[uint32]int{}, like: map[uint32]int{}}
 	for i, t := range q.terms {
 		s.total += t.weight
 		s.at[t.id] = i
 	}
+	for i, t := range q.terms {
+		for _, other := range t.others {
+			if _, there := s.at[other]; !there {
+				s.like[other] = i
+			}
+		}
+	}
 	return s
+}
+
+// find returns the place of the question's term that a word of a text is, or is
+// a synonym of.
+func (s *scorer) find(id uint32) (int, bool) {
+	if i, ok := s.at[id]; ok {
+		return i, true
+	}
+	i, ok := s.like[id]
+	return i, ok
 }
 
 func (s *scorer) look(h Hit) evidence {
 	e := evidence{hit: h}
-	places := make([][]int, len(s.q.terms)) // where each term stands
+	places := make([][]int, len(s.q.terms)) // where each term, or a synonym, stands
 	s.mark(places, h.Chunk.Text, 0)
 	shift := 1 << 20 // headings are far from the text
 	for _, heading := range h.Chunk.Headings {
@@ -64,6 +82,7 @@ func (s *scorer) look(h Hit) evidence {
 	if h.Title != "" {
 		s.mark(places, h.Title, shift)
 	}
+	s.mark(places, h.Chunk.Aliases, shift+1<<10)
 	for i, t := range s.q.terms {
 		if len(places[i]) > 0 {
 			e.cover += t.weight
@@ -81,7 +100,7 @@ func (s *scorer) look(h Hit) evidence {
 		e.pairs /= all
 	}
 	e.cover /= s.total
-	own, above := s.headings(h.Chunk)
+	own, above := s.headings(h)
 	e.heading = math.Max(own, above*pathWeight)
 	e.score = h.Score/s.total + coverWeight*e.cover*e.cover + headingWeight*e.heading + pairWeight*e.pairs
 	return e
@@ -89,7 +108,7 @@ func (s *scorer) look(h Hit) evidence {
 
 func (s *scorer) mark(places [][]int, text string, shift int) {
 	for _, t := range s.analyzer.Tokens(text) {
-		if i, ok := s.at[t.ID]; ok {
+		if i, ok := s.find(t.ID); ok {
 			places[i] = append(places[i], shift+t.Position)
 		}
 	}
@@ -116,9 +135,14 @@ func distance(a, b []int) int {
 }
 
 // headings returns how much the best heading inside the chunk, and the best
-// above it, is what the question asks about.
-func (s *scorer) headings(c Chunk) (own, above float64) {
+// above it, is what the question asks about. The document's title, which all its
+// chunks share, does not count.
+func (s *scorer) headings(hit Hit) (own, above float64) {
+	c := hit.Chunk
 	for _, h := range c.Headings {
+		if h == hit.Title {
+			continue
+		}
 		likeness := s.likeness(h)
 		if inside(c.Text, h) {
 			own = math.Max(own, likeness)
@@ -139,7 +163,7 @@ func (s *scorer) likeness(heading string) float64 {
 	var weight, shared float64
 	seen := map[int]bool{}
 	for _, t := range tokens {
-		i, ok := s.at[t.ID]
+		i, ok := s.find(t.ID)
 		if !ok {
 			continue
 		}

@@ -37,7 +37,7 @@ type Service struct {
 	patience    time.Duration
 
 	analyzer *bm25.Analyzer
-	ask      map[uint32]bool
+	language *language
 
 	turn     chan struct{} // holds one token: one ingest at a time
 	mu       sync.Mutex
@@ -50,7 +50,7 @@ func New(o Options) *Service {
 	s := &Service{
 		index: o.Index, reader: o.Reader, generator: o.Generator, logger: o.Logger,
 		manualsPath: o.ManualsPath, maxFile: o.MaxFile, patience: o.Patience,
-		analyzer: a, ask: askIDs(a),
+		analyzer: a, language: newLanguage(a),
 		turn:     make(chan struct{}, 1),
 		progress: Progress{State: "idle"},
 	}

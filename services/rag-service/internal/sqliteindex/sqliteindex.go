@@ -48,6 +48,7 @@ CREATE TABLE chunks (
 	page     INTEGER NOT NULL,
 	headings TEXT NOT NULL,
 	text     TEXT NOT NULL,
+	aliases  TEXT NOT NULL,
 	contents INTEGER NOT NULL,
 	sparse   BLOB NOT NULL,
 	PRIMARY KEY (document, position)
@@ -136,7 +137,7 @@ func (x *Index) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := x.db.QueryContext(ctx, "SELECT document, position, page, headings, text, contents, sparse FROM chunks ORDER BY document, position")
+	rows, err := x.db.QueryContext(ctx, "SELECT document, position, page, headings, text, aliases, contents, sparse FROM chunks ORDER BY document, position")
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (x *Index) load(ctx context.Context) error {
 		var c rag.Chunk
 		var headings string
 		var sparse sql.RawBytes
-		if err := rows.Scan(&id, &c.Position, &c.Page, &headings, &c.Text, &c.Contents, &sparse); err != nil {
+		if err := rows.Scan(&id, &c.Position, &c.Page, &headings, &c.Text, &c.Aliases, &c.Contents, &sparse); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(headings), &c.Headings); err != nil {
@@ -221,7 +222,7 @@ func (x *Index) store(ctx context.Context, d rag.Document) error {
 	if err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, "INSERT INTO chunks (document, position, page, headings, text, contents, sparse) VALUES (?, ?, ?, ?, ?, ?, ?)")
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO chunks (document, position, page, headings, text, aliases, contents, sparse) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func (x *Index) store(ctx context.Context, d rag.Document) error {
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(ctx, id, c.Position, c.Page, string(headings), c.Text, c.Contents, encodeVector(c.Sparse)); err != nil {
+		if _, err := insert.ExecContext(ctx, id, c.Position, c.Page, string(headings), c.Text, c.Aliases, c.Contents, encodeVector(c.Sparse)); err != nil {
 			return err
 		}
 	}
