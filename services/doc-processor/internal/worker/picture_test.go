@@ -1,0 +1,121 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+	"image/color"
+	"image/draw"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/image/tiff"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/services/doc-processor/internal/document"
+)
+
+// chained joins TIFF files of one image each into one file.
+func chained(t *testing.T, images ...image.Image) []byte {
+	t.Helper()
+	var out []byte
+	next := 4 // where the offset of the next image goes
+	for i, img := range images {
+		var b bytes.Buffer
+		if err := tiff.Encode(&b, img, nil); err != nil {
+			t.Fatal(err)
+		}
+		data := b.Bytes()
+		order := byteOrder(data)
+		base := uint32(len(out))
+		directory := order.Uint32(data[4:])
+		entries := int(order.Uint16(data[directory:]))
+		for e := range entries {
+			entry := data[int(directory)+2+12*e:]
+			tag, kind, n := order.Uint16(entry), order.Uint16(entry[2:]), order.Uint32(entry[4:])
+			size := map[uint16]uint32{1: 1, 2: 1, 3: 2, 4: 4, 5: 8}[kind] * n
+			if size > 4 || tag == 273 { // an offset, or the strip's
+				order.PutUint32(entry[8:], order.Uint32(entry[8:])+base)
+			}
+		}
+		out = append(out, data...)
+		if i > 0 {
+			binary.LittleEndian.PutUint32(out[next:], base+directory)
+		}
+		next = int(base+directory) + 2 + 12*entries
+	}
+	return out
+}
+
+func grey(width, height int, level uint8) *image.Gray {
+	img := image.NewGray(image.Rect(0, 0, width, height))
+	draw.Draw(img, img.Rect, image.NewUniform(color.Gray{Y: level}), image.Point{}, draw.Src)
+	return img
+}
+
+func openBytes(t *testing.T, kind document.Kind, data []byte, maxPixels int) (*picture, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openPicture(path, kind, maxPixels)
+}
+
+func TestEveryImageOfATIFF(t *testing.T) {
+	p, err := openBytes(t, document.TIFF, chained(t, grey(20, 10, 0), grey(30, 10, 100), grey(40, 10, 200)), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.pages() != 3 {
+		t.Fatalf("%d pages, want 3", p.pages())
+	}
+	for i, want := range []int{20, 30, 40} {
+		img, _, err := p.page(i)
+		if err != nil || img.Rect.Dx() != want || img.Pix[0] != uint8(100*i) {
+			t.Errorf("page %d: %v, %v", i, img, err)
+		}
+	}
+}
+
+func TestTooManyPixels(t *testing.T) {
+	p, err := openBytes(t, document.TIFF, chained(t, grey(50, 50, 0)), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.page(0); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBlank(t *testing.T) {
+	dot := grey(200, 200, 250)
+	for x := range 4 {
+		dot.SetGray(100+x, 100, color.Gray{Y: 0})
+	}
+	for name, tc := range map[string]struct {
+		img  *image.Gray
+		want bool
+	}{
+		"white": {grey(200, 200, 255), true},
+		"grey":  {grey(200, 200, 180), true},
+		"black": {grey(200, 200, 0), true},
+		"a dot": {dot, false},
+	} {
+		if got := blank(tc.img); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func FuzzTIFFOffsets(f *testing.F) {
+	f.Add([]byte("II*\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x08"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		offsets, err := tiffOffsets(data)
+		if (err == nil) == (len(offsets) == 0) {
+			t.Errorf("%v, %v", offsets, err)
+		}
+	})
+}
