@@ -20,7 +20,7 @@ const Version = 1
 const (
 	maxWords     = 220 // a passage is never longer
 	targetWords  = 160 // a passage that reaches this is closed at the next paragraph
-	sectionWords = 100  // a passage shorter than this is not closed by a heading
+	sectionWords = 100 // a passage shorter than this is not closed by a heading
 	tailWords    = 40  // a last passage of a page shorter than this joins the one before
 )
 

@@ -31,8 +31,9 @@ func clean(pages []Page) [][]string {
 	if len(pages) < repeats {
 		return text
 	}
-	seenOn := map[string]int{}
-	numbers := map[int]int{} // how often a lone number stood at this distance from the page's position
+	seenOn := map[string]int{} // on how many pages, by running
+	same := map[string]int{}   // on how many places, letter by letter
+	numbers := map[int]int{}   // how often a lone number stood at this distance from the page's position
 	for i, lines := range text {
 		distinct := map[string]bool{}
 		for _, at := range margin(lines) {
@@ -41,6 +42,7 @@ func clean(pages []Page) [][]string {
 			} else if key := running(lines[at]); key != "" && !distinct[key] {
 				distinct[key] = true
 				seenOn[key]++
+				same[lines[at]]++
 			}
 		}
 	}
@@ -65,7 +67,7 @@ func clean(pages []Page) [][]string {
 				continue
 			}
 			// With a page number beside it, even its first appearance is no heading.
-			drop[at] = met[key] || len(key) < len(lines[at])
+			drop[at] = met[key] || len(key) < len(lines[at]) && same[lines[at]] == 1
 			here[key] = true
 		}
 		for key := range here {

@@ -44,8 +44,11 @@ func endsSentence(s string) bool {
 	if strings.Contains(abbreviations, " "+strings.ToLower(strings.TrimLeft(last, `"'([“‘`))+" ") {
 		return false
 	}
-	// "J. Smith", and numbered items such as "3. Do this".
-	return strings.TrimSuffix(last, ".") == "" || len(last) > 2 || !strings.HasSuffix(last, ".")
+	if len(last) > 2 || !strings.HasSuffix(last, ".") {
+		return true
+	}
+	// Neither "J. Smith" nor the number of an item, "3. Do this", ends one.
+	return last[0] >= '0' && last[0] <= '9' && s != last
 }
 
 func beginsSentence(s string) bool {

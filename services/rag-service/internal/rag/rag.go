@@ -27,7 +27,7 @@ type Document struct {
 	Version    int    // [Version] when it was ingested
 	Pages      int    // 0 for a source without pages
 	Characters int    // of text, all pages together
-	Folder     bool // it came from the manuals folder
+	Folder     bool   // it came from the manuals folder
 	Chunks     []Chunk
 }
 
@@ -37,7 +37,7 @@ type Chunk struct {
 	Page     int      // from 1; 0 for a source without pages
 	Headings []string // see [chunk.Passage]
 	Text     string
-	Aliases  string // words under which it is found besides its own
+	Aliases  string      // words under which it is found besides its own
 	Contents bool        // a table of contents or an index: kept, never found
 	Sparse   bm25.Vector // empty for Contents
 }
