@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"image/color"
 	"image/draw"
 	"io"
 	"os"
@@ -72,7 +71,7 @@ func checkOCR(languages []string) error {
 		return err
 	}
 	page := image.NewGray(image.Rect(0, 0, 64, 64))
-	draw.Draw(page, page.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(page, page.Rect, image.White, image.Point{}, draw.Src)
 	if _, err := client.Read(page, 70); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package document
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"pgregory.net/rapid"
@@ -160,4 +162,48 @@ func FuzzSniff(f *testing.F) {
 			t.Errorf("%q: %q, %t", head, kind, ok)
 		}
 	})
+}
+
+// shaky is an engine that loses its worker at the first call of each kind.
+type shaky struct{ opens, texts int }
+
+func (s *shaky) Open(context.Context, Source) (int, error) {
+	if s.opens++; s.opens == 1 {
+		return 0, ErrCrashed
+	}
+	return 1, nil
+}
+
+func (s *shaky) Text(context.Context, Source, int) (PageText, error) {
+	if s.texts++; s.texts == 1 {
+		return PageText{}, ErrMemory
+	}
+	return PageText{Text: "The words."}, nil
+}
+
+func (*shaky) Scan(context.Context, Source, int) (PageScan, error) {
+	return PageScan{}, ErrDeadline
+}
+
+func TestLostWorkerIsTriedOnceMore(t *testing.T) {
+	engine := &shaky{}
+	p, err := New(Options{Engine: engine, SpoolDir: t.TempDir(), Parallel: 1, MaxPages: 10, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload, err := p.Receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upload.Close()
+	if _, err := upload.Write([]byte("%PDF-1.7\n")); err != nil {
+		t.Fatal(err)
+	}
+	result, err := upload.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Markdown != "The words." || engine.opens != 2 || engine.texts != 2 {
+		t.Errorf("%+v after %d opens and %d readings", result, engine.opens, engine.texts)
+	}
 }

@@ -2,7 +2,6 @@ package ocr
 
 import (
 	"image"
-	"image/color"
 	"image/draw"
 	"testing"
 
@@ -33,10 +32,10 @@ func TestAssemble(t *testing.T) {
 // paper is an A4 page at 100 dpi with lines of ink between the given edges.
 func paper(columns ...[2]int) *image.Gray {
 	img := image.NewGray(image.Rect(0, 0, 827, 1169))
-	draw.Draw(img, img.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
 	for y := 100; y < 1000; y += 20 {
 		for _, c := range columns {
-			draw.Draw(img, image.Rect(c[0], y, c[1], y+10), image.NewUniform(color.Black), image.Point{}, draw.Src)
+			draw.Draw(img, image.Rect(c[0], y, c[1], y+10), image.Black, image.Point{}, draw.Src)
 		}
 	}
 	return img

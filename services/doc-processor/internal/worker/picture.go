@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
-	"image/color"
 	"image/draw"
 	"image/jpeg"
 	"image/png"
@@ -66,7 +65,7 @@ func (p *picture) page(n int) (*image.Gray, int, error) {
 	}
 	bounds := img.Bounds()
 	gray := image.NewGray(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
-	draw.Draw(gray, gray.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(gray, gray.Rect, image.White, image.Point{}, draw.Src)
 	draw.Draw(gray, gray.Rect, img, bounds.Min, draw.Over)
 	// The side of an A4 page is as good a guess as what cameras and scanners
 	// write into their files.

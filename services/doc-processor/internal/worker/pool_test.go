@@ -95,7 +95,7 @@ func render(t *testing.T, form samplemanuals.Form) []byte {
 
 // busy starts a scan on a worker that is known beforehand, and returns its
 // process number once it works.
-func busy(t *testing.T, ctx context.Context, pool *worker.Pool, src document.Source) (pid int, done <-chan error) {
+func busy(ctx context.Context, t *testing.T, pool *worker.Pool, src document.Source) (pid int, done <-chan error) {
 	t.Helper()
 	if _, err := pool.Open(ctx, src); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func busy(t *testing.T, ctx context.Context, pool *worker.Pool, src document.Sou
 func TestCrashCostsOneRequest(t *testing.T) {
 	pool := theMachine.Pool(t, nil)
 	src := spool(t, document.PDF, render(t, samplemanuals.Scan))
-	pid, done := busy(t, t.Context(), pool, src)
+	pid, done := busy(t.Context(), t, pool, src)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestCancelStopsTheProcess(t *testing.T) {
 	pool := theMachine.Pool(t, nil)
 	src := spool(t, document.PDF, render(t, samplemanuals.Scan))
 	ctx, cancel := context.WithCancel(t.Context())
-	pid, done := busy(t, ctx, pool, src)
+	pid, done := busy(ctx, t, pool, src)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want Canceled", err)
