@@ -110,11 +110,11 @@ func figures(text string) map[string]bool {
 	return out
 }
 
-// number writes a figure without separators and without a fraction of zeros.
+// number writes a figure without separators and without zeros that say nothing.
 func number(s string) string {
 	s = strings.ReplaceAll(strings.TrimRight(s, ","), ",", "")
-	if whole, fraction, ok := strings.Cut(s, "."); ok && strings.Trim(fraction, "0") == "" {
-		s = whole
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
 	if s = strings.TrimLeft(s, "0"); s == "" || s[0] == '.' {
 		s = "0" + s

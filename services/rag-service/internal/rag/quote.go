@@ -1,6 +1,7 @@
 package rag
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -34,39 +35,45 @@ func (s *scorer) quote(c Chunk) string {
 	sentences := chunk.Sentences(strings.Join(lines, "\n"))
 	best, bestValue := "", -1.0
 	for from := range sentences {
-		words, value := 0, 0.0
-		seen := map[int]bool{}
-		for to := from; to < len(sentences); to++ {
-			n := len(strings.Fields(sentences[to]))
-			if to > from && words+n > quoteWords {
-				break
-			}
-			words += n
-			for _, t := range s.analyzer.Tokens(sentences[to]) {
-				i, ok := s.find(t.ID)
-				switch {
-				case !ok:
-				case seen[i]:
-					value += 0.1 * s.q.terms[i].weight
-				default:
-					seen[i] = true
-					value += s.q.terms[i].weight
-				}
-			}
-		}
+		to, value := s.stretch(sentences, from)
 		if value > bestValue+1e-9 {
-			to := from
-			for words = 0; to < len(sentences); to++ {
-				n := len(strings.Fields(sentences[to]))
-				if to > from && words+n > quoteWords {
-					break
-				}
-				words += n
-			}
 			best, bestValue = strings.Join(sentences[from:to], " "), value
 		}
 	}
 	return cutWords(best, quoteWords)
+}
+
+// stretch returns where a quotation that begins with the sentence must end, and
+// how much of the question it holds. A beginning that has nothing of the question
+// counts for nothing.
+func (s *scorer) stretch(sentences []string, from int) (to int, value float64) {
+	words := 0
+	seen := map[int]bool{}
+	for to = from; to < len(sentences); to++ {
+		n := len(strings.Fields(sentences[to]))
+		if to > from && words+n > quoteWords {
+			break
+		}
+		words += n
+		for _, t := range s.analyzer.Tokens(sentences[to]) {
+			i, ok := s.find(t.ID)
+			switch {
+			case !ok:
+			case seen[i]:
+				value += 0.1 * s.q.terms[i].weight
+			default:
+				seen[i] = true
+				value += s.q.terms[i].weight
+			}
+		}
+		if to == from && len(seen) == 0 {
+			value = math.Inf(-1)
+		}
+	}
+	if math.IsInf(value, -1) {
+		value = 0
+	}
+	return to, value
 }
 
 // cutWords cuts a single sentence that is longer than n words.

@@ -1,0 +1,164 @@
+package rag
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signpost.internal/services/rag-service/internal/bm25"
+	"signpost.internal/services/rag-service/internal/chunk"
+)
+
+func TestCheck(t *testing.T) {
+	passages := []Passage{
+		{Text: "From 28 June 2024 the debts must not be more than £50,000 in all. The fee was £90.50."},
+		{Text: "Interest runs at 8 per cent. The client has six months and 1,500 days. The share is 75%."},
+	}
+	tests := []struct {
+		name, answer, want string
+		removed            int
+	}{
+		{"proved", "The ceiling is £50,000 [1].", "The ceiling is £50,000 [1].", 0},
+		{"without separators", "The ceiling is £50000 [1].", "The ceiling is £50000 [1].", 0},
+		{"citation after the stop", "The ceiling is £50,000. [1] It runs.[2]", "The ceiling is £50,000 [1]. It runs [2].", 0},
+		{"date", "It changed on 28 June 2024 [1].", "It changed on 28 June 2024 [1].", 0},
+		{"both cited", "Up to £50,000 and 75% [1][2].", "Up to £50,000 and 75% [1][2].", 0},
+		{"cited together", "Up to £50,000 and 75% [1, 2].", "Up to £50,000 and 75% [1, 2].", 0},
+		{"per cent", "Interest is 8% [2].", "Interest is 8% [2].", 0},
+		{"number word", "There are 6 months [2].", "There are 6 months [2].", 0},
+		{"another amount", "The ceiling is £30,000 [1].", "", 1},
+		{"another day", "It changed on 27 June 2024 [1].", "", 1},
+		{"another month", "It changed on 28 July 2024 [1].", "", 1},
+		{"the amount of another passage", "The ceiling is £50,000 [2].", "", 1},
+		{"an amount is no number of days", "It takes £1,500 [2].", "", 1},
+		{"a share is no number", "It takes 75 months [2].", "", 1},
+		{"a digit more", "The ceiling is £500,000 [1].", "", 1},
+		{"pence", "The fee was £90 [1].", "", 1},
+		{"no citation", "The ceiling is £50,000.", "", 1},
+		{"no such passage", "The ceiling is £50,000 [3].", "", 1},
+		{"passage zero", "The ceiling is £50,000 [0].", "", 1},
+		{"only a citation", "[1]", "", 1},
+		{"one of two", "The ceiling is £50,000 [1]. It was nine before [1].", "The ceiling is £50,000 [1].", 1},
+		{"lines", "- Up to £50,000 [1].\n- Interest [2].", "- Up to £50,000 [1].\n- Interest [2].", 0},
+		{"thousands by letter", "Up to £50k [1].", "", 1},
+		{"nothing", "", "", 0},
+	}
+	for _, tt := range tests {
+		got, removed := check(tt.answer, passages)
+		if got != tt.want || removed != tt.removed {
+			t.Errorf("%s: check(%q) = %q, %d; want %q, %d", tt.name, tt.answer, got, removed, tt.want, tt.removed)
+		}
+	}
+}
+
+func TestFigures(t *testing.T) {
+	tests := []struct {
+		text string
+		want []string
+	}{
+		{"£1,500.00 and £1500", []string{"£1500"}},
+		{"0.50 and 007", []string{"0.5", "7"}},
+		{"8 per cent, 8%", []string{"8%"}},
+		{"1 May 2026", []string{"1", "1 may", "2026"}},
+		{"the 3rd of March", []string{"3", "3 mar"}},
+		{"thirty days", []string{"30"}},
+		{"tone, often, sixteenth", nil},
+	}
+	for _, tt := range tests {
+		want := map[string]bool{}
+		for _, w := range tt.want {
+			want[w] = true
+		}
+		if diff := cmp.Diff(want, figures(tt.text)); diff != "" {
+			t.Errorf("figures(%q) (-want +got):\n%s", tt.text, diff)
+		}
+	}
+}
+
+// Whatever a model says, what is kept cites passages and has no figure that they
+// lack; and an answer that is a passage's own sentence is kept.
+func FuzzCheck(f *testing.F) {
+	f.Add("The ceiling is £50,000 [1]. More [2].", "Debts up to £50,000 count.")
+	f.Add("[1][1]. 5. [2", "5 or 6")
+	f.Fuzz(func(t *testing.T, answer, passage string) {
+		passages := []Passage{{Text: passage}}
+		facts := figures(passage)
+		kept, _ := check(answer, passages)
+		for line := range strings.SplitSeq(kept, "\n") {
+			for fact := range figures(citation.ReplaceAllString(line, " ")) {
+				// A date may join over two sentences; its parts are checked.
+				if !facts[fact] && !strings.Contains(fact, " ") {
+					t.Fatalf("%q is in the answer %q and not in %q", fact, kept, passage)
+				}
+			}
+			if line != "" && !citation.MatchString(line) {
+				t.Fatalf("%q cites nothing", line)
+			}
+		}
+	})
+}
+
+func TestQuote(t *testing.T) {
+	l := newLanguage(bm25.NewAnalyzer())
+	q := l.analyse("How high is the vehicle limit?")
+	q.weigh(Found{Total: 100, Frequency: make([]int, len(q.vector.IDs))})
+	s := newScorer(l.analyzer, q)
+	long := strings.Repeat("Nothing of the sort stands here at all. ", 30)
+	c := Chunk{
+		Headings: []string{"2.4 One vehicle"},
+		Text:     "2.4 One vehicle\n" + long + "\nThe vehicle limit is £4,000. It changed later. " + long,
+	}
+	got := s.quote(c)
+	if !strings.HasPrefix(got, "The vehicle limit is £4,000.") || len(strings.Fields(got)) > quoteWords {
+		t.Errorf("quote %q", got)
+	}
+	if !strings.Contains(strings.Join(strings.Fields(c.Text), " "), got) {
+		t.Errorf("the quote is not in the text: %q", got)
+	}
+	if got := s.quote(Chunk{Headings: []string{"Fees"}, Text: "Fees"}); got != "Fees" {
+		t.Errorf("a chunk with a heading only is quoted as %q", got)
+	}
+	if got := s.quote(Chunk{Text: strings.Repeat("word ", 200)}); len(strings.Fields(got)) != quoteWords {
+		t.Errorf("a long sentence is quoted with %d words", len(strings.Fields(got)))
+	}
+}
+
+func TestAbbreviations(t *testing.T) {
+	passages := []chunk.Passage{{Text: "A debt relief order (DRO) stops creditors. Individual voluntary arrangements (IVAs) differ. This (see below) does not count. Nor does the client (XYZ)."}}
+	got := abbreviations(passages)
+	want := map[string]string{"DRO": "debt relief order", "IVA": "individual voluntary arrangements"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("abbreviations (-want +got):\n%s", diff)
+	}
+	for text, want := range map[string]string{
+		"Apply for a DRO now":           "debt relief order",
+		"A debt relief order costs":     "DRO",
+		"A debt relief order (DRO)":     "",
+		"DROP everything":               "",
+		"Two DROs":                      "debt relief order",
+		"Nothing of that kind in here.": "",
+	} {
+		if got := aliases(text, map[string]string{"DRO": "debt relief order"}); got != want {
+			t.Errorf("aliases(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b []int
+		want int
+	}{
+		{nil, []int{1}, 0},
+		{[]int{1}, []int{2}, 1},
+		{[]int{5}, []int{2}, 3},
+		{[]int{1, 50}, []int{20, 52}, 2},
+		{[]int{1}, []int{9}, 0},
+		{[]int{3}, []int{3}, 1},
+	} {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance(%v, %v) = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
