@@ -1,0 +1,172 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"signpost.internal/pkg/fault"
+)
+
+// ContextError says that a prompt, with the answer asked for, does not fit the
+// model's context. It is the cause of a fault.TooLarge. The caller may drop
+// material and try again; nothing was truncated.
+type ContextError struct {
+	Limit  int // tokens that the model holds; 0 when the engine did not say
+	Needed int // tokens that the call needs at least; 0 when the engine did not say
+}
+
+// Error states the numbers that are known.
+func (e *ContextError) Error() string {
+	switch {
+	case e.Limit > 0 && e.Needed > 0:
+		return fmt.Sprintf("the context holds %d tokens and at least %d are needed", e.Limit, e.Needed)
+	case e.Limit > 0:
+		return fmt.Sprintf("the context holds %d tokens and more are needed", e.Limit)
+	}
+	return "the context holds fewer tokens than are needed"
+}
+
+// What an engine can do wrong within a 200.
+var (
+	errIncomplete = errors.New("the answer ended before it was complete")
+	errEmpty      = errors.New("the answer is empty")
+	errGarbled    = errors.New("the answer cannot be read")
+	errMismatch   = errors.New("the embeddings do not match the texts")
+)
+
+// Why the Client itself gave up on a call (context causes).
+var (
+	errSlowStart = errors.New("no token within LLM_FIRST_TOKEN_TIMEOUT")
+	errStalled   = errors.New("no further token within LLM_IDLE_TIMEOUT")
+)
+
+// errStopped ends a driver's stream because its reader wants no more of it.
+var errStopped = errors.New("the reader stopped")
+
+// eventError is an error that an engine reported within a stream, after its 200.
+type eventError struct{ message string }
+
+func (e *eventError) Error() string { return "error within the stream: " + e.message }
+
+// engine is what error messages need to know of a driver's server.
+type engine struct {
+	name        string // "Ollama"
+	address     string // without password
+	urlVariable string // "OLLAMA_URL"
+	keyVariable string // "VLLM_API_KEY", or empty
+	start       string // what starts it
+	context     int    // tokens, when we set them; else 0
+	// missing says what to do about a model that the server does not have.
+	missing func(model string) string
+}
+
+// classify translates an error of a call on model once into a fault. ctx is the
+// call's own context, whose cause tells our timeouts from the caller's.
+func (e engine) classify(ctx context.Context, model string, err error) error {
+	var (
+		classified *fault.Error
+		status     *statusError
+		event      *eventError
+		dial       *net.OpError
+		dns        *net.DNSError
+		cert       *tls.CertificateVerificationError
+	)
+	switch cause := context.Cause(ctx); {
+	case errors.As(err, &classified):
+		return err
+	case errors.Is(cause, errSlowStart):
+		return fault.Wrap(fault.Timeout, errSlowStart, e.name+" did not begin to answer in time: the model may still be loading or the machine be too slow for it (LLM_FIRST_TOKEN_TIMEOUT).")
+	case errors.Is(cause, errStalled):
+		return fault.Wrap(fault.Timeout, errStalled, e.name+" stopped in the middle of its answer (LLM_IDLE_TIMEOUT).")
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fault.Wrap(fault.Timeout, err, e.name+" did not finish in the time that the request has.")
+	case ctx.Err() != nil:
+		return fault.Wrap(fault.Canceled, err, "The request was cancelled.")
+	case errors.As(err, &status):
+		return e.classifyStatus(model, status)
+	case errors.As(err, &event):
+		if c := e.contextError(event.message); c != nil {
+			return c
+		}
+		return fault.Wrap(fault.Upstream, err, e.name+" failed in the middle of its answer.")
+	case errors.As(err, &cert):
+		return fault.Wrap(fault.Unavailable, err, e.name+"'s certificate is not trusted: install its authority on this machine, or correct "+e.urlVariable+".")
+	case errors.As(err, &dns), errors.As(err, &dial) && dial.Op == "dial":
+		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: %s, or set %s to its address.", e.name, e.start, e.urlVariable))
+	case errors.Is(err, errIncomplete):
+		return fault.Wrap(fault.Upstream, err, e.name+" broke off its answer.")
+	case errors.Is(err, errEmpty):
+		return fault.Wrap(fault.Upstream, err, e.name+" gave an empty answer.")
+	}
+	return fault.Wrap(fault.Upstream, err, e.name+" gave an answer that cannot be used.")
+}
+
+func (e engine) classifyStatus(model string, s *statusError) error {
+	text := strings.ToLower(s.message)
+	if s.code == http.StatusBadRequest || s.code == http.StatusRequestEntityTooLarge || s.code >= 500 {
+		if c := e.contextError(s.message); c != nil {
+			return c
+		}
+	}
+	switch {
+	case s.code >= 300 && s.code < 400:
+		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s's address redirects elsewhere, which is not followed: set %s to the address itself.", e.name, e.urlVariable))
+	case s.code == http.StatusUnauthorized || s.code == http.StatusForbidden:
+		if e.keyVariable == "" {
+			return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s refuses us: check what stands before it, or %s.", e.name, e.urlVariable))
+		}
+		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s refuses the key: set %s to the one it was started with.", e.name, e.keyVariable))
+	case s.code == http.StatusNotFound && strings.Contains(text, "model"):
+		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s does not have the model %s: %s.", e.name, model, e.missing(model)))
+	case s.code == http.StatusNotFound:
+		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("What answers is not %s: set %s to its address.", e.name, e.urlVariable))
+	case strings.Contains(text, "vision") || strings.Contains(text, "multimodal") || strings.Contains(text, "image"):
+		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("The model %s did not take the image: set VISION_MODEL to one that reads images.", model))
+	case s.code == http.StatusTooManyRequests, s.code == http.StatusServiceUnavailable:
+		busy := fault.Wrap(fault.Busy, s, e.name+" is busy or not ready: try again shortly.")
+		busy.RetryAfter = s.retryAfter
+		return busy
+	case s.code < 500:
+		return fault.Wrap(fault.Upstream, s, fmt.Sprintf("%s refused the request (status %d).", e.name, s.code))
+	}
+	return fault.Wrap(fault.Upstream, s, fmt.Sprintf("%s failed (status %d).", e.name, s.code))
+}
+
+// The engines say that a prompt is too long in words only, which differ by
+// version; the first group is the number.
+var (
+	limitPattern  = regexp.MustCompile(`(?:maximum context length (?:is|of)|available context size \(|context (?:length|size|window) (?:is|of)) ?(\d+)`)
+	neededPattern = []*regexp.Regexp{
+		regexp.MustCompile(`for a total of at least (\d+)`),
+		regexp.MustCompile(`you requested (\d+) tokens`),
+		regexp.MustCompile(`request \((\d+) tokens\)`),
+		regexp.MustCompile(`at least (\d+) input tokens`),
+	}
+)
+
+// contextError returns the error for a message that says that the prompt is too
+// long, and nil for any other message.
+func (e engine) contextError(message string) error {
+	text := strings.ToLower(message)
+	if !strings.Contains(text, "context length") && !strings.Contains(text, "context size") && !strings.Contains(text, "context window") {
+		return nil
+	}
+	c := &ContextError{Limit: e.context}
+	if m := limitPattern.FindStringSubmatch(text); m != nil {
+		c.Limit, _ = strconv.Atoi(m[1]) // only too long a number fails: then 0, unknown
+	}
+	for _, pattern := range neededPattern {
+		if m := pattern.FindStringSubmatch(text); m != nil {
+			c.Needed, _ = strconv.Atoi(m[1])
+			break
+		}
+	}
+	return fault.Wrap(fault.TooLarge, c, "The text is too long for the model: "+c.Error()+".")
+}

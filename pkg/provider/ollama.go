@@ -1,0 +1,177 @@
+package provider
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ollama/ollama/api"
+)
+
+// maxLine is the longest line accepted in a stream. A line holds one token, or
+// the whole of a short answer.
+const maxLine = 4 << 20
+
+// ollama speaks Ollama's own protocol; its /v1 cannot set the context length.
+// Requests are the api package's; streams of chat are read here, because the
+// package's reader reports a stream that was cut as success and allocates 8 MB
+// for each call.
+type ollama struct {
+	base    *url.URL
+	http    *http.Client
+	api     *api.Client
+	context int
+}
+
+func newOllama(base *url.URL, contextLength int) *ollama {
+	client := newHTTPClient()
+	return &ollama{base: base, http: client, api: api.NewClient(base, client), context: contextLength}
+}
+
+func (o *ollama) engine() engine {
+	return engine{
+		name:        "Ollama",
+		address:     o.base.Redacted(),
+		urlVariable: "OLLAMA_URL",
+		start:       "start it with `ollama serve`",
+		context:     o.context,
+		missing:     func(model string) string { return "run `ollama pull " + model + "`" },
+	}
+}
+
+func (o *ollama) close() { o.http.CloseIdleConnections() }
+
+func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (ending, error) {
+	yes, no := true, false
+	messages := make([]api.Message, len(c.messages))
+	for i, m := range c.messages {
+		messages[i] = api.Message{Role: string(m.Role), Content: m.Content}
+	}
+	if c.image != nil {
+		messages[len(messages)-1].Images = []api.ImageData{c.image.data}
+	}
+	// Options that differ between calls make Ollama load the model anew, so
+	// those of the runner (num_ctx, shift) are always the same.
+	options := map[string]any{"num_ctx": o.context, "temperature": c.temperature}
+	if c.maxTokens > 0 {
+		options["num_predict"] = c.maxTokens
+	}
+	body, err := json.Marshal(api.ChatRequest{
+		Model:    c.model,
+		Messages: messages,
+		Stream:   &yes,
+		Format:   c.schema,
+		Options:  options,
+		Think:    &api.ThinkValue{Value: false},
+		Truncate: &no,
+		Shift:    &no,
+	})
+	if err != nil {
+		return ending{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.base.JoinPath("api/chat").String(), bytes.NewReader(body))
+	if err != nil {
+		return ending{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/x-ndjson")
+	resp, err := o.http.Do(req)
+	if err != nil {
+		return ending{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return readOllama(resp.Body, emit)
+}
+
+// ollamaLine is a line of a chat stream.
+type ollamaLine struct {
+	Model   string `json:"model"`
+	Message struct {
+		Content  string `json:"content"`
+		Thinking string `json:"thinking"`
+	} `json:"message"`
+	Done            bool            `json:"done"`
+	DoneReason      string          `json:"done_reason"`
+	PromptEvalCount int             `json:"prompt_eval_count"`
+	EvalCount       int             `json:"eval_count"`
+	Error           json.RawMessage `json:"error"`
+}
+
+// readOllama reads a chat stream: one JSON object a line, the last with "done".
+func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
+	lines := bufio.NewScanner(stream)
+	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
+	for lines.Scan() {
+		raw := bytes.TrimSpace(lines.Bytes())
+		if len(raw) == 0 {
+			continue
+		}
+		var line ollamaLine
+		if err := json.Unmarshal(raw, &line); err != nil {
+			return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+		}
+		if text := messageOf(line.Error); text != "" {
+			return ending{}, &eventError{message: text}
+		}
+		if line.Message.Content != "" || line.Message.Thinking != "" {
+			if !emit(delta{content: line.Message.Content, reasoning: line.Message.Thinking}) {
+				return ending{}, errStopped
+			}
+		}
+		if !line.Done {
+			continue
+		}
+		// Older servers do not give a reason; "done" is the statement that counts.
+		reason := line.DoneReason
+		if reason == "" {
+			reason = FinishStop
+		}
+		drain(stream)
+		return ending{
+			model:  line.Model,
+			reason: reason,
+			usage:  Usage{InputTokens: line.PromptEvalCount, OutputTokens: line.EvalCount},
+		}, nil
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+	} else if err != nil {
+		return ending{}, fmt.Errorf("%w: %w", errIncomplete, err)
+	}
+	return ending{}, errIncomplete
+}
+
+// drain reads what is left after the last message, which is nothing but the end
+// of the stream, so that the connection can be used again.
+func drain(r io.Reader) { _, _ = io.CopyN(io.Discard, r, 4<<10) }
+
+func (o *ollama) embed(ctx context.Context, model string, texts []string) ([][]float32, int, error) {
+	no := false
+	resp, err := o.api.Embed(ctx, &api.EmbedRequest{Model: model, Input: texts, Truncate: &no})
+	if err != nil {
+		return nil, 0, err
+	}
+	return resp.Embeddings, resp.PromptEvalCount, nil
+}
+
+func (o *ollama) models(ctx context.Context) ([]string, error) {
+	list, err := o.api.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range list.Models {
+		names = append(names, m.Name)
+		if short, ok := strings.CutSuffix(m.Name, ":latest"); ok {
+			names = append(names, short)
+		}
+	}
+	return names, nil
+}

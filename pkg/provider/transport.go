@@ -1,0 +1,133 @@
+package provider
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	dialTimeout    = 3 * time.Second
+	maxErrorBody   = 64 << 10
+	maxAnswerBody  = 64 << 20
+	maxErrorShown  = 300
+	maxIdlePerHost = 64
+	// vLLM closes an idle connection after 5 s; a request sent on it at that
+	// moment fails, so ours are given up sooner.
+	idleConnTimeout = 4 * time.Second
+)
+
+// newHTTPClient returns a client for an engine. It has no timeout, which would
+// cut streams, uses no proxy, and follows no redirect.
+func newHTTPClient() *http.Client {
+	return &http.Client{Transport: &transport{base: &http.Transport{
+		Proxy:                 nil,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   dialTimeout,
+		MaxIdleConns:          2 * maxIdlePerHost,
+		MaxIdleConnsPerHost:   maxIdlePerHost,
+		IdleConnTimeout:       idleConnTimeout,
+		ExpectContinueTimeout: time.Second,
+	}}}
+}
+
+// transport turns every status outside 2xx into a *statusError before a client
+// library sees it. A RoundTripper should leave statuses to its caller; this one
+// does not, because both libraries misread some of them: go-openai a 401 whose
+// error is a string and every redirect, Ollama's an empty 503.
+type transport struct{ base *http.Transport }
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswerBody)
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // a broken body still has a status
+	return nil, &statusError{
+		code:       resp.StatusCode,
+		message:    errorMessage(body),
+		retryAfter: retryAfter(resp.Header.Get("Retry-After")),
+	}
+}
+
+// CloseIdleConnections is called by http.Client's method of the same name.
+func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+// statusError is an answer with a status outside 2xx.
+type statusError struct {
+	code       int
+	message    string // the engine's words, cut to maxErrorShown
+	retryAfter time.Duration
+}
+
+func (e *statusError) Error() string {
+	if e.message == "" {
+		return fmt.Sprintf("status %d", e.code)
+	}
+	return fmt.Sprintf("status %d: %s", e.code, e.message)
+}
+
+// errorMessage finds the engine's words in the shapes that engines and what
+// stands before them use: {"error":"…"}, {"error":{"message":"…"}},
+// {"message":"…"}, {"detail":"…"}, or text.
+func errorMessage(body []byte) string {
+	var shape struct {
+		Error   json.RawMessage `json:"error"`
+		Message json.RawMessage `json:"message"`
+		Detail  json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(body, &shape) != nil {
+		return shorten(string(body))
+	}
+	for _, raw := range []json.RawMessage{shape.Error, shape.Message, shape.Detail} {
+		if text := messageOf(raw); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// messageOf reads the value of an error member, a string or an object.
+func messageOf(raw json.RawMessage) string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return shorten(text)
+	}
+	var object struct {
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(raw, &object) == nil && object.Message != "" {
+		return shorten(object.Message)
+	}
+	return shorten(string(raw))
+}
+
+func shorten(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")
+	if runes := []rune(text); len(runes) > maxErrorShown {
+		return string(runes[:maxErrorShown]) + "…"
+	}
+	return text
+}
+
+// retryAfter reads the header's form in seconds, the one that engines send.
+func retryAfter(header string) time.Duration {
+	seconds, err := strconv.Atoi(strings.TrimSpace(header))
+	if err != nil || seconds < 0 || seconds > 3600 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
