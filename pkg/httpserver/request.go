@@ -61,6 +61,8 @@ func decode(body []byte, into any) error {
 	err := decoder.Decode(into)
 	var wrongType *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &wrongType) && wrongType.Field == "":
+		return fault.Newf(fault.Invalid, "The body is %s; an object is accepted.", wrongType.Value)
 	case errors.As(err, &wrongType):
 		return &fault.Error{
 			Kind:   fault.Invalid,

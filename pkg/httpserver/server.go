@@ -123,7 +123,7 @@ func (s *Server) Run(ctx context.Context, onListen func(net.Addr)) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	s.opts.Logger.InfoContext(ctx, "listening", "service", s.opts.Service, "address", listener.Addr().String())
+	s.opts.Logger.InfoContext(ctx, "listening", "address", listener.Addr().String())
 	if onListen != nil {
 		onListen(listener.Addr())
 	}

@@ -33,9 +33,9 @@ type Supervisor struct {
 	// Restart is the pause before the first restart of a service; it doubles
 	// with each further one in a row, up to a minute.
 	Restart time.Duration
-	// Settled is how long a service must have run for its end to count as an
-	// accident, after which it is started again. One that ends earlier at its
-	// very first start cannot start, and stops everything.
+	// Settled is how long a service must have run to count as started. One that
+	// gives up earlier, at its very first start, stops everything; one that was
+	// killed, or ends later, is started again.
 	Settled time.Duration
 	// Say tells the person at the terminal what happened.
 	Say func(format string, args ...any)
@@ -84,7 +84,7 @@ func (s *Supervisor) keep(ctx context.Context, service Service) error {
 			return nil
 		case time.Since(begin) >= s.Settled:
 			pause = s.Restart
-		case !started:
+		case !started && gaveUp(err):
 			return fmt.Errorf("%s could not start (%s)", service.Name, ending(err))
 		}
 		s.Say("%s stopped (%s); starting it again in %v", service.Name, ending(err), pause)
@@ -95,6 +95,12 @@ func (s *Supervisor) keep(ctx context.Context, service Service) error {
 		}
 		pause = min(2*pause, time.Minute)
 	}
+}
+
+// gaveUp reports whether a service ended of its own will, or never began.
+func gaveUp(err error) bool {
+	var exit *exec.ExitError
+	return !errors.As(err, &exit) || exit.Exited()
 }
 
 func ending(err error) string {
