@@ -5,6 +5,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"math"
 	"net/http"
 	"path"
 	"strconv"
@@ -199,7 +200,7 @@ func (a *API) query(c *gin.Context) error {
 			out.Sources = append(out.Sources, p.Source)
 		}
 		out.Citations = append(out.Citations, citation{
-			Document: p.Document(), Source: p.Source, Page: page(p.Page), Quote: p.Quote, Score: p.Score,
+			Document: p.Document(), Source: p.Source, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
 		})
 		if question.TopK > 0 {
 			out.RetrievedChunks = append(out.RetrievedChunks, retrievedChunk{Text: p.Text, Source: p.Source, ChunkID: p.Position, Page: page(p.Page)})

@@ -1,0 +1,50 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"signpost.internal/pkg/env"
+	"signpost.internal/services/rag-service/internal/config"
+)
+
+func TestDefaults(t *testing.T) {
+	var cfg config.Config
+	if err := env.Load(&cfg, map[string]string{}); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Port != 8102 || cfg.DocProcessorURL != "http://localhost:8101" || !cfg.IngestOnStart || cfg.HTTP.Host != "127.0.0.1" {
+		t.Errorf("defaults %+v", cfg)
+	}
+	if _, err := env.Describe(&cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	var cfg config.Config
+	err := env.Load(&cfg, map[string]string{
+		"RAG_SERVICE_PORT": "99999", "DOC_PROCESSOR_URL": "localhost:8101", "QUERY_TIMEOUT": "0s", "INGEST_TIMEOUT": "soon",
+		"DOCUMENT_TIMEOUT": "-1s", "DOC_PROCESSOR_PATIENCE": "0s", "MAX_UPLOAD_MB": "0", "LLM_PROVIDER": "gpt",
+	})
+	if err == nil {
+		t.Fatal("all of that is accepted")
+	}
+	for _, name := range []string{
+		"RAG_SERVICE_PORT", "DOC_PROCESSOR_URL", "QUERY_TIMEOUT", "INGEST_TIMEOUT", "DOCUMENT_TIMEOUT", "DOC_PROCESSOR_PATIENCE", "MAX_UPLOAD_MB", "LLM_PROVIDER",
+	} {
+		if !strings.Contains(err.Error(), name+":") {
+			t.Errorf("%s is not named in:\n%v", name, err)
+		}
+	}
+}
+
+func TestDir(t *testing.T) {
+	if dir, err := (config.Config{DataDir: "/data"}).Dir(); dir != "/data" || err != nil {
+		t.Errorf("Dir = %q, %v", dir, err)
+	}
+	t.Setenv("XDG_CONFIG_HOME", "/home/somebody/.config")
+	if dir, err := (config.Config{}).Dir(); dir != "/home/somebody/.config/signpost/rag-service" || err != nil {
+		t.Errorf("Dir = %q, %v", dir, err)
+	}
+}
