@@ -127,11 +127,11 @@ func (l *layout) titleBlock() error {
 		"Jurisdiction: " + l.src.Jurisdiction,
 		"Law stated from the sources named as at: " + l.src.Stated + ". The law may have changed since.",
 	}
-	if err := l.paragraph([]span{{l.src.Title, headingFace}}, 22, 0, 6); err != nil {
+	if err := l.paragraph([]span{{l.src.Title, headingFace}}, 22, 6); err != nil {
 		return err
 	}
 	for _, f := range facts {
-		if err := l.paragraph([]span{{f, small}}, 9.5, 0, 1); err != nil {
+		if err := l.paragraph([]span{{f, small}}, 9.5, 1); err != nil {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (l *layout) block(b block) error {
 			l.y += size * 0.7
 		}
 		l.room(l.leading(size) + 3*l.leading(l.size))
-		return l.paragraph(b.spans, size, 0, size*0.35)
+		return l.paragraph(b.spans, size, size*0.35)
 	case list:
 		for i, item := range b.items {
 			mark := "•"
@@ -187,17 +187,17 @@ func (l *layout) block(b block) error {
 	case table:
 		return l.table(b.rows)
 	default:
-		return l.paragraph(b.spans, l.size, 0, l.size*0.65)
+		return l.paragraph(b.spans, l.size, l.size*0.65)
 	}
 }
 
-// paragraph sets spans in the frame, indented, with space after.
-func (l *layout) paragraph(spans []span, size, indent, after float64) error {
-	lines, err := l.wrap(spans, size, l.frames[l.frame].width-indent)
+// paragraph sets spans across the frame, with space after.
+func (l *layout) paragraph(spans []span, size, after float64) error {
+	lines, err := l.wrap(spans, size, l.frames[l.frame].width)
 	if err != nil {
 		return err
 	}
-	l.flow(lines, size, indent)
+	l.flow(lines, size, 0)
 	l.y += after
 	return nil
 }
