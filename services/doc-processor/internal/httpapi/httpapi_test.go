@@ -285,6 +285,8 @@ func TestTextLayerIsRead(t *testing.T) {
 		// Known gaps of this reader: it has no widths for these fonts, so it
 		// guesses where words end and columns begin.
 		{worker.LedongthucReader, samplemanuals.Text, 0.10},
+		{worker.LedongthucReader, samplemanuals.Columns, 0.10},
+		{worker.LedongthucReader, samplemanuals.Ligatures, 0.10},
 	} {
 		t.Run(tc.reader+"/"+string(tc.form), func(t *testing.T) {
 			want, data := manual(t, tc.form)
