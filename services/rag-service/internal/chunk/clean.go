@@ -102,10 +102,16 @@ func cutRunning(line string, seenOn map[string]int) string {
 // lineEnds are the characters that end a line besides "\n".
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\f", "\n", "\v", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
-// normalise cuts text into lines with single spaces; several blank lines become one.
+// glued finds where one entry of a table of contents ends in a line that goes on
+// with the next.
+var glued = regexp.MustCompile(`((?:\.\s?){5,}\s*(?:[0-9]{1,4}|[ivxlc]{1,7}))[ \t]+`)
+
+// normalise cuts text into lines with single spaces; several blank lines become
+// one, and entries of a table of contents get a line each.
 func normalise(text string) []string {
 	var lines []string
-	for line := range strings.SplitSeq(lineEnds.Replace(text), "\n") {
+	text = glued.ReplaceAllString(lineEnds.Replace(text), "$1\n")
+	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.Join(strings.Fields(line), " ")
 		if line == "" && (len(lines) == 0 || lines[len(lines)-1] == "") {
 			continue

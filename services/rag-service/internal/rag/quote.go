@@ -23,39 +23,68 @@ func sameHeading(line, heading string) bool {
 // what the question asks about, in at most quoteWords words. Headings are left
 // out unless there is nothing else.
 func (s *scorer) quote(c Chunk) string {
-	var lines []string
-	for line := range strings.SplitSeq(c.Text, "\n") {
-		if !slices.ContainsFunc(c.Headings, func(h string) bool { return sameHeading(line, h) }) {
-			lines = append(lines, line)
-		}
-	}
-	if len(lines) == 0 {
-		lines = strings.Split(c.Text, "\n")
-	}
-	sentences := chunk.Sentences(strings.Join(lines, "\n"))
+	sentences := quotable(c)
 	best, bestValue := "", -1.0
 	for from := range sentences {
 		to, value := s.stretch(sentences, from)
 		if value > bestValue+1e-9 {
-			best, bestValue = strings.Join(sentences[from:to], " "), value
+			best, bestValue = join(sentences[from:to]), value
 		}
 	}
 	return cutWords(best, quoteWords)
 }
 
+// sentence is a sentence of a chunk. Sentences of one run follow each other on
+// the page; between runs there is a heading.
+type sentence struct {
+	text string
+	run  int
+}
+
+// quotable returns the sentences of a chunk that are not headings, or all if
+// there are no others.
+func quotable(c Chunk) []sentence {
+	var out, all []sentence
+	run := 0
+	for line := range strings.SplitSeq(c.Text, "\n") {
+		heading := slices.ContainsFunc(c.Headings, func(h string) bool { return sameHeading(line, h) })
+		if heading {
+			run++
+		}
+		for _, text := range chunk.Sentences(line) {
+			all = append(all, sentence{text: text})
+			if !heading {
+				out = append(out, sentence{text, run})
+			}
+		}
+	}
+	if len(out) == 0 {
+		return all
+	}
+	return out
+}
+
+func join(sentences []sentence) string {
+	texts := make([]string, len(sentences))
+	for i, s := range sentences {
+		texts[i] = s.text
+	}
+	return strings.Join(texts, " ")
+}
+
 // stretch returns where a quotation that begins with the sentence must end, and
 // how much of the question it holds. A beginning that has nothing of the question
 // counts for nothing.
-func (s *scorer) stretch(sentences []string, from int) (to int, value float64) {
+func (s *scorer) stretch(sentences []sentence, from int) (to int, value float64) {
 	words := 0
 	seen := map[int]bool{}
 	for to = from; to < len(sentences); to++ {
-		n := len(strings.Fields(sentences[to]))
-		if to > from && words+n > quoteWords {
+		n := len(strings.Fields(sentences[to].text))
+		if to > from && (words+n > quoteWords || sentences[to].run != sentences[from].run) {
 			break
 		}
 		words += n
-		for _, t := range s.analyzer.Tokens(sentences[to]) {
+		for _, t := range s.analyzer.Tokens(sentences[to].text) {
 			i, ok := s.find(t.ID)
 			switch {
 			case !ok:
