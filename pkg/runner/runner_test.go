@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/env/envtest"
 	"signpost.internal/pkg/runner"
 )
 
@@ -269,6 +271,12 @@ func TestTakenPortsAreNamedWithARemedy(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "port "+taken+" for rag-service") || !strings.Contains(err.Error(), "RAG_SERVICE_PORT=") {
 		t.Errorf("got %v", err)
 	}
+}
+
+var update = flag.Bool("update", false, "rewrite the reference page")
+
+func TestReference(t *testing.T) {
+	envtest.CheckReference(t, "../../docs/configuration/runner.md", "the runner (make run)", &runner.Config{}, *update)
 }
 
 func TestConfigFaults(t *testing.T) {
