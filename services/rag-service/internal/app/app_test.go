@@ -41,7 +41,6 @@ func start(t *testing.T, environ map[string]string) (url string, stop func()) {
 		if err := <-ended; err != nil {
 			t.Errorf("the service ended with %v", err)
 		}
-		http.DefaultClient.CloseIdleConnections()
 	}
 	t.Cleanup(stop)
 	return url, stop
@@ -54,7 +53,8 @@ func call(t *testing.T, method, url, body string, into any) int {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

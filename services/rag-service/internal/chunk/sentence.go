@@ -16,7 +16,7 @@ func Sentences(text string) []string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {
 		start := 0
-		for i := 0; i < len(line); i++ {
+		for i := range len(line) {
 			if line[i] != ' ' || !endsSentence(line[start:i]) || !beginsSentence(line[i+1:]) {
 				continue
 			}

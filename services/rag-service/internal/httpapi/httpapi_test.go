@@ -130,7 +130,8 @@ func (s *service) send(method, path, contentType string, body io.Reader) (int, [
 	}
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("X-Request-ID", "test")
-	response, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (s *Service) IngestFolder(ctx context.Context) (FolderReport, error) {
 	if err != nil {
 		return FolderReport{}, fault.Wrap(fault.NotFound, err, "The folder that MANUALS_PATH names cannot be opened.")
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was only read from
 	items, skipped, err := s.walk(ctx, root)
 	if err != nil {
 		return FolderReport{}, err

@@ -141,7 +141,7 @@ func (x *Index) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var id int64
 		var c rag.Chunk
@@ -177,7 +177,7 @@ func (x *Index) loadDocuments(ctx context.Context) (map[int64]*rag.Document, err
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	documents := map[int64]*rag.Document{}
 	for rows.Next() {
 		var id int64
@@ -226,7 +226,7 @@ func (x *Index) store(ctx context.Context, d rag.Document) error {
 	if err != nil {
 		return err
 	}
-	defer insert.Close()
+	defer func() { _ = insert.Close() }() // the transaction's end closes it anyway
 	for _, c := range d.Chunks {
 		headings, err := json.Marshal(c.Headings)
 		if err != nil {
@@ -336,7 +336,7 @@ func (x *Index) explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	detail := ""
+	var detail string
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		detail = "The disk that holds DATA_DIR is full: free some space, then try again. Nothing of what was stored before is lost."
