@@ -1,12 +1,20 @@
 package config_test
 
 import (
+	"flag"
 	"strings"
 	"testing"
 
 	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/env/envtest"
 	"signpost.internal/services/rag-service/internal/config"
 )
+
+var update = flag.Bool("update", false, "rewrite the reference page")
+
+func TestReference(t *testing.T) {
+	envtest.CheckReference(t, "../../../../docs/configuration/rag-service.md", "rag-service", &config.Config{}, *update)
+}
 
 func TestDefaults(t *testing.T) {
 	var cfg config.Config
@@ -15,9 +23,6 @@ func TestDefaults(t *testing.T) {
 	}
 	if cfg.Port != 8102 || cfg.DocProcessorURL != "http://localhost:8101" || !cfg.IngestOnStart || cfg.HTTP.Host != "127.0.0.1" {
 		t.Errorf("defaults %+v", cfg)
-	}
-	if _, err := env.Describe(&cfg); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -84,8 +86,8 @@ func ingestForEver(dir string) {
 // edition that was acknowledged last, or the one after it.
 func TestKilledDuringIngest(t *testing.T) {
 	dir := t.TempDir()
-	for round := range 5 {
-		acknowledged := killAfter(t, dir, 7+11*round)
+	for round := range 12 {
+		acknowledged := killAfter(t, dir, 5+round, rand.N(12*time.Millisecond))
 		x := open(t, dir)
 		for document, last := range acknowledged {
 			hits, total, err := x.Chunks(t.Context(), fmt.Sprintf("%d.pdf", document), 0, 100)
@@ -106,9 +108,9 @@ func TestKilledDuringIngest(t *testing.T) {
 	}
 }
 
-// killAfter runs a process that ingests, kills it when it has acknowledged some
-// documents, and returns the last edition of each.
-func killAfter(t *testing.T, dir string, documents int) map[int]int {
+// killAfter runs a process that ingests, kills it a moment after it has
+// acknowledged some documents, and returns the last edition of each.
+func killAfter(t *testing.T, dir string, documents int, moment time.Duration) map[int]int {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], childFlag+dir)
 	out, err := child.StdoutPipe()
@@ -127,9 +129,7 @@ func killAfter(t *testing.T, dir string, documents int) map[int]int {
 		}
 		last[document] = number
 		if n == documents {
-			if err := child.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+			time.AfterFunc(moment, func() { _ = child.Process.Kill() })
 		}
 	}
 	_ = child.Wait() // it was killed
