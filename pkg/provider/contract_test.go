@@ -2,11 +2,12 @@ package provider_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,99 +18,118 @@ import (
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/provider/enginetest"
 	"signpost.internal/pkg/provider/providertest"
+	"signpost.internal/pkg/tinymodels"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const reply = "You may apply for a breathing space of 60 days."
+const (
+	reply     = "You may apply for a breathing space of 60 days."
+	jsonReply = `{"answer": "Write to the council.", "sure": true}`
+	// schema is what jsonReply follows.
+	schema = `{"type":"object","properties":{"answer":{"type":"string"},"sure":{"type":"boolean"}},"required":["answer","sure"]}`
+	// picture is a PNG of one pixel.
+	picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
 
-// open returns a client for the variables, with up's own when it is not nil.
-func open(t testing.TB, up *providertest.Upstream, more map[string]string) *provider.Client {
-	t.Helper()
-	environ := map[string]string{}
-	if up != nil {
-		maps.Copy(environ, up.Environ())
-	}
-	maps.Copy(environ, more)
-	var cfg provider.Config
-	if err := env.Load(&cfg, environ); err != nil {
-		t.Fatal(err)
-	}
-	c, err := provider.Open(cfg, provider.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+// target is a server that the suite runs on.
+type target struct {
+	provider  string
+	model     string // the configured model's name as the server gives it
+	reply     string // what it answers when asked for this
+	jsonReply string // what it answers under the schema
+	sight     string // what it says to the picture
+	dimension int
+	limit     int // tokens that the context error names; 0 for none
+	needs     bool
+	remedy    string // what the message for a missing model tells to run
+	environ   func(testing.TB) map[string]string
+	except    map[string]string // cases that do not hold, and why
 }
 
-func ask(words string) provider.ChatRequest {
-	return provider.ChatRequest{Messages: []provider.Message{
-		{Role: provider.System, Content: "Answer from the manual."},
-		{Role: provider.User, Content: words},
-	}}
+// stub makes a target of a stub server, a new one for each case.
+func stub(start func(testing.TB, string) *providertest.Upstream, g target) target {
+	g.reply, g.jsonReply, g.sight, g.dimension, g.limit = reply, reply, reply, providertest.Dimension, 8192
+	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
+	g.except = map[string]string{"schema": "the stub has one answer; TestOnTheWire looks at the schema sent"}
+	return g
 }
 
-// engineUnderTest is what differs between engines in the suite.
-type engineUnderTest struct {
-	start    func(testing.TB, string) *providertest.Upstream
-	provider string
-	model    string // the configured model's real name
-	chatPath string
-	// options finds the sampling options in a chat request's body.
-	options func(body map[string]any) map[string]any
-	limit   string // name of the option that bounds the answer
-	urlVar  string
-	remedy  string // what the message for a missing model tells to run
-}
-
-var engines = map[string]engineUnderTest{
-	"ollama": {
-		start: providertest.NewOllama, provider: "ollama", model: "llama3.2", chatPath: "/api/chat",
-		options: func(b map[string]any) map[string]any { return b["options"].(map[string]any) },
-		limit:   "num_predict", urlVar: "OLLAMA_URL", remedy: "`ollama pull llama3.2`",
-	},
-	"vllm": {
-		start: providertest.NewVLLM, provider: "vllm", model: providertest.VLLMModel, chatPath: "/v1/chat/completions",
-		options: func(b map[string]any) map[string]any { return b },
-		limit:   "max_tokens", urlVar: "VLLM_URL", remedy: "`vllm serve ",
-	},
-}
-
-// TestContract holds what must be true of every engine.
+// TestContract holds what must be true of every server, stub or real.
 func TestContract(t *testing.T) {
-	for name, e := range engines {
-		t.Run(name, func(t *testing.T) { contract(t, e) })
-	}
+	t.Run("ollama stub", func(t *testing.T) {
+		contract(t, stub(providertest.NewOllama, target{provider: "ollama", model: "llama3.2", remedy: "`ollama pull no-such`"}))
+	})
+	t.Run("vllm stub", func(t *testing.T) {
+		contract(t, stub(providertest.NewVLLM, target{provider: "vllm", model: providertest.VLLMModel, remedy: "`vllm serve no-such`", needs: true}))
+	})
+	t.Run("Ollama", func(t *testing.T) {
+		server := enginetest.StartOllama(t)
+		contract(t, target{
+			provider: "ollama", model: tinymodels.ChatModel, reply: tinymodels.Reply, jsonReply: tinymodels.JSONReply,
+			sight: tinymodels.VisionReply, dimension: 64, limit: 8192, remedy: "`ollama pull no-such`",
+			environ: func(testing.TB) map[string]string {
+				return map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL}
+			},
+		})
+	})
+	t.Run("simulator of vLLM", func(t *testing.T) {
+		server := enginetest.StartSim(t)
+		contract(t, target{
+			provider: "vllm", model: enginetest.SimModel, reply: reply, dimension: 384, limit: 8192, needs: true,
+			remedy: "`vllm serve no-such`",
+			environ: func(testing.TB) map[string]string {
+				return map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL}
+			},
+			except: map[string]string{
+				"schema":                     "it ignores response_format",
+				"a bounded answer":           "as an echo it says all, and that it was cut",
+				"describe":                   "it serves one model, which has no eyes",
+				"an image nobody looks at":   "it takes images for any model",
+				"a text too long to embed":   "it embeds texts of any length",
+				"embed with a missing model": "it embeds with any model",
+			},
+		})
+	})
 }
 
-func contract(t *testing.T, e engineUnderTest) {
-	t.Run("chat", func(t *testing.T) {
-		up := e.start(t, reply)
-		c := open(t, up, nil)
-		got, err := c.Chat(t.Context(), ask("How long is a breathing space?"))
+func contract(t *testing.T, g target) {
+	unused := maps.Clone(g.except)
+	run := func(name string, more map[string]string, test func(*testing.T, *provider.Client)) {
+		t.Run(name, func(t *testing.T) {
+			delete(unused, name)
+			if why := g.except[name]; why != "" {
+				t.Skip(why)
+			}
+			environ := g.environ(t)
+			maps.Copy(environ, more)
+			test(t, open(t, environ))
+		})
+	}
+
+	run("chat", nil, func(t *testing.T, c *provider.Client) {
+		got, err := c.Chat(t.Context(), ask(g.reply))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got.FirstToken <= 0 || got.FirstToken > time.Minute {
 			t.Errorf("FirstToken = %v", got.FirstToken)
 		}
-		got.FirstToken = 0
-		want := &provider.ChatResponse{
-			Content: reply, Provider: e.provider, Model: e.model, FinishReason: provider.FinishStop,
-			Usage: provider.Usage{InputTokens: 10, OutputTokens: 10},
+		if got.Usage.InputTokens < 10 || got.Usage.OutputTokens < 9 {
+			t.Errorf("Usage = %+v", got.Usage)
 		}
+		got.FirstToken, got.Usage = 0, provider.Usage{}
+		want := &provider.ChatResponse{Content: g.reply, Provider: g.provider, Model: g.model, FinishReason: provider.FinishStop}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})
-
-	t.Run("stream", func(t *testing.T) {
-		c := open(t, e.start(t, reply), nil)
+	run("stream", nil, func(t *testing.T, c *provider.Client) {
 		var text strings.Builder
 		events, final := 0, (*provider.ChatResponse)(nil)
-		for ev, err := range c.ChatStream(t.Context(), ask("How long?")) {
+		for ev, err := range c.ChatStream(t.Context(), ask(g.reply)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,106 +139,230 @@ func contract(t *testing.T, e engineUnderTest) {
 			events, final = events+1, ev.Final
 			text.WriteString(ev.Content)
 		}
-		if final == nil || final.Content != reply || text.String() != reply || final.FinishReason != provider.FinishStop {
+		if final == nil || final.Content != g.reply || text.String() != g.reply || final.FinishReason != provider.FinishStop {
 			t.Errorf("text %q, final %+v", text.String(), final)
 		}
-		if events != 11 {
-			t.Errorf("%d events, want one for each of 10 words and the final one", events)
+		if events < 10 {
+			t.Errorf("%d events, want one for each token", events)
 		}
 	})
-
-	t.Run("leaving a stream stops it", func(t *testing.T) {
-		up := e.start(t, reply)
-		left := make(chan struct{})
-		up.Handle(func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != e.chatPath {
-				return false
-			}
-			first := map[string]string{
-				"/api/chat":            `{"model":"m","message":{"role":"assistant","content":"You"},"done":false}` + "\n",
-				"/v1/chat/completions": `data: {"choices":[{"index":0,"delta":{"content":"You"}}]}` + "\n\n",
-			}[r.URL.Path]
-			fmt.Fprint(w, first)
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-			close(left)
-			return true
-		})
-		c := open(t, up, nil)
-		for _, err := range c.ChatStream(t.Context(), ask("How long?")) {
-			if err != nil {
-				t.Fatal(err)
+	run("leaving a stream", nil, func(t *testing.T, c *provider.Client) {
+		for ev, err := range c.ChatStream(t.Context(), ask(g.reply)) {
+			if err != nil || ev.Content == "" {
+				t.Errorf("first event %+v, %v", ev, err)
 			}
 			break
 		}
-		<-left
+		if _, err := c.Chat(t.Context(), ask(g.reply)); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
 	})
-
-	t.Run("temperature 0 and the limit are on the wire", func(t *testing.T) {
-		up := e.start(t, reply)
-		c := open(t, up, nil)
-		r := ask("How long?")
+	run("a bounded answer", nil, func(t *testing.T, c *provider.Client) {
+		r := ask(g.reply)
 		r.MaxTokens = 3
 		got, err := c.Chat(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.FinishReason != provider.FinishLength || got.Content != "You may apply" {
+		if got.FinishReason != provider.FinishLength || got.Content == "" || !strings.HasPrefix(g.reply, got.Content) || got.Content == g.reply {
 			t.Errorf("got %q, finish %q", got.Content, got.FinishReason)
 		}
-		options := e.options(lastBody(t, up, e.chatPath))
-		if v, ok := options["temperature"]; !ok || v != 0.0 {
-			t.Errorf("temperature on the wire: %v, %v", v, ok)
-		}
-		if v := options[e.limit]; v != 3.0 {
-			t.Errorf("%s on the wire: %v", e.limit, v)
-		}
-		r.Temperature = 0.7
-		if _, err := c.Chat(t.Context(), r); err != nil {
+	})
+	run("schema", nil, func(t *testing.T, c *provider.Client) {
+		r := ask(g.reply)
+		r.Schema = json.RawMessage(schema)
+		got, err := c.Chat(t.Context(), r)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if v := e.options(lastBody(t, up, e.chatPath))["temperature"]; v != 0.7 {
-			t.Errorf("temperature on the wire: %v", v)
+		if got.Content != g.jsonReply {
+			t.Errorf("got %q, want %q", got.Content, g.jsonReply)
+		}
+		r.MaxTokens = 5
+		_, err = c.Chat(t.Context(), r)
+		wantFault(t, err, fault.Upstream, "cut at its length limit")
+	})
+	run("a text too long", nil, func(t *testing.T, c *provider.Client) {
+		for _, call := range calls {
+			_, err := call.run(t.Context(), c, ask(strings.Repeat("a ", 9000)))
+			wantFault(t, err, fault.TooLarge, "too long")
+			var e *provider.ContextError
+			if !errors.As(err, &e) || e.Limit != g.limit || g.needs != (e.Needed >= 9000) {
+				t.Errorf("%s: %+v, want the limit %d", call.name, e, g.limit)
+			}
 		}
 	})
-
-	t.Run("status ready", func(t *testing.T) {
-		c := open(t, e.start(t, reply), nil)
+	run("a missing model", map[string]string{"OLLAMA_MODEL": "no-such", "VLLM_MODEL": "no-such"}, func(t *testing.T, c *provider.Client) {
+		_, err := c.Chat(t.Context(), ask(g.reply))
+		wantFault(t, err, fault.Unavailable, "no-such", g.remedy)
 		got := c.Status(t.Context())
+		if got.State != provider.ModelMissing || got.Reachable || !strings.Contains(got.Reason, g.remedy) {
+			t.Errorf("status %+v", got)
+		}
+		wantSentence(t, got.Reason)
+	})
+	run("embed", nil, func(t *testing.T, c *provider.Client) {
+		// More than one batch, with a text that comes back.
+		var texts []string
+		for i := range 70 {
+			texts = append(texts, strings.Repeat("rent ", i%7+1)+strings.Repeat("council ", i%5+1)+"advice")
+		}
+		got, err := c.Embed(t.Context(), texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Vectors) != len(texts) || got.Dimension != g.dimension || got.Provider != g.provider || got.Model != "nomic-embed-text" {
+			t.Fatalf("%d vectors of %d components by %s %s", len(got.Vectors), got.Dimension, got.Provider, got.Model)
+		}
+		for i, one := range got.Vectors {
+			if slices.Equal(one, got.Vectors[0]) != (texts[i] == texts[0]) {
+				t.Errorf("vector %d is out of order", i)
+			}
+		}
+		alone, err := c.Embed(t.Context(), texts[41:42])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if near := cosine(alone.Vectors[0], got.Vectors[41]); near < 0.999 {
+			t.Errorf("alone and in a batch: cosine %v", near)
+		}
+	})
+	run("embed nothing", nil, func(t *testing.T, c *provider.Client) {
+		got, err := c.Embed(t.Context(), nil)
+		if err != nil || len(got.Vectors) != 0 || got.Dimension != 0 {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		_, err = c.Embed(t.Context(), []string{"a", " \n"})
+		wantFault(t, err, fault.Invalid, "Text 2 of 2 is empty")
+	})
+	run("a text too long to embed", nil, func(t *testing.T, c *provider.Client) {
+		_, err := c.Embed(t.Context(), []string{"short", strings.Repeat("rent ", 9000)})
+		wantFault(t, err, fault.TooLarge, "too long")
+	})
+	run("embed with a missing model", map[string]string{"EMBEDDING_MODEL": "no-such"}, func(t *testing.T, c *provider.Client) {
+		_, err := c.Embed(t.Context(), []string{"rent"})
+		wantFault(t, err, fault.Unavailable, g.remedy)
+	})
+	run("describe", nil, func(t *testing.T, c *provider.Client) {
+		got, err := c.Describe(t.Context(), look())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Content != g.sight || got.Model != "llava:7b" || got.FinishReason != provider.FinishStop {
+			t.Errorf("got %+v", got)
+		}
+	})
+	run("an image nobody looks at", map[string]string{"VISION_MODEL": g.model}, func(t *testing.T, c *provider.Client) {
+		_, err := c.Describe(t.Context(), look())
+		wantFault(t, err, fault.Unavailable, "VISION_MODEL", g.model)
+	})
+	run("bytes that are no image", nil, func(t *testing.T, c *provider.Client) {
+		for _, r := range []provider.DescribeRequest{
+			{Prompt: "What?", MediaType: "image/png", Image: []byte("no image at all")},
+			{Prompt: "What?", MediaType: "image/png"},
+			{Prompt: "What?", MediaType: "image/jpeg", Image: look().Image},
+		} {
+			_, err := c.Describe(t.Context(), r)
+			wantFault(t, err, fault.Invalid, "The image is not what it is said to be")
+		}
+		_, err := c.Describe(t.Context(), provider.DescribeRequest{Prompt: "What?", MediaType: "image/tiff", Image: []byte("II*\x00")})
+		wantFault(t, err, fault.Unsupported, "image/png")
+	})
+	run("status", nil, func(t *testing.T, c *provider.Client) {
+		got := c.Status(t.Context())
+		if got.Checked.IsZero() {
+			t.Error("Checked is not set")
+		}
 		got.Checked = time.Time{}
-		want := provider.Status{Provider: e.provider, Model: e.model, State: provider.Ready, Reachable: true}
+		want := provider.Status{Provider: g.provider, Model: g.model, State: provider.Ready, Reachable: true}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		if c.Model() != e.model || c.Provider() != e.provider {
+		if c.Model() != g.model || c.Provider() != g.provider {
 			t.Errorf("model %q, provider %q", c.Model(), c.Provider())
 		}
 	})
-}
-
-// lastBody returns the body of the latest request to the path.
-func lastBody(t *testing.T, up *providertest.Upstream, path string) map[string]any {
-	t.Helper()
-	requests := up.Requests()
-	for i := len(requests) - 1; i >= 0; i-- {
-		if requests[i].Path == path {
-			var body map[string]any
-			if err := json.Unmarshal(requests[i].Body, &body); err != nil {
-				t.Fatal(err)
-			}
-			return body
-		}
+	run("a caller who leaves", nil, func(t *testing.T, c *provider.Client) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := c.Chat(ctx, ask(g.reply))
+		wantFault(t, err, fault.Canceled)
+		_, err = c.Embed(ctx, []string{"rent"})
+		wantFault(t, err, fault.Canceled)
+	})
+	for name := range unused {
+		t.Errorf("the exception %q is of no case", name)
 	}
-	t.Fatalf("no request to %s", path)
-	return nil
 }
 
-func wantKind(t *testing.T, err error, kind fault.Kind, words ...string) {
+// calls are the two ways to ask for text. In both the error is that of the call.
+var calls = []struct {
+	name string
+	run  func(context.Context, *provider.Client, provider.ChatRequest) (*provider.ChatResponse, error)
+}{
+	{"chat", func(ctx context.Context, c *provider.Client, r provider.ChatRequest) (*provider.ChatResponse, error) {
+		return c.Chat(ctx, r)
+	}},
+	{"stream", func(ctx context.Context, c *provider.Client, r provider.ChatRequest) (final *provider.ChatResponse, err error) {
+		for ev, e := range c.ChatStream(ctx, r) {
+			final, err = ev.Final, e
+		}
+		return final, err
+	}},
+}
+
+// open returns a client for the variables.
+func open(t testing.TB, environ map[string]string) *provider.Client {
+	t.Helper()
+	c, err := provider.Open(config(t, environ), provider.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func config(t testing.TB, environ map[string]string) provider.Config {
+	t.Helper()
+	var cfg provider.Config
+	if err := env.Load(&cfg, environ); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// with adds variables to those of a stub.
+func with(up *providertest.Upstream, pairs ...string) map[string]string {
+	environ := up.Environ()
+	for i := 0; i < len(pairs); i += 2 {
+		environ[pairs[i]] = pairs[i+1]
+	}
+	return environ
+}
+
+func ask(words string) provider.ChatRequest {
+	return provider.ChatRequest{Messages: []provider.Message{
+		{Role: provider.System, Content: "Answer from the manual."},
+		{Role: provider.User, Content: words},
+	}}
+}
+
+func look() provider.DescribeRequest {
+	image, err := base64.StdEncoding.DecodeString(picture)
+	if err != nil {
+		panic(err) // a constant
+	}
+	return provider.DescribeRequest{Prompt: "What is on this page?", Image: image, MediaType: "image/png"}
+}
+
+// wantFault checks an error's kind and that its detail holds the words.
+func wantFault(t *testing.T, err error, kind fault.Kind, words ...string) {
 	t.Helper()
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind != kind {
 		t.Fatalf("got %v (%v), want a fault of kind %v", err, fault.KindOf(err), kind)
 	}
+	wantSentence(t, f.Detail)
 	for _, w := range words {
 		if !strings.Contains(f.Detail, w) {
 			t.Errorf("detail %q lacks %q", f.Detail, w)
@@ -226,4 +370,21 @@ func wantKind(t *testing.T, err error, kind fault.Kind, words ...string) {
 	}
 }
 
-var _ = context.Canceled
+// wantSentence checks that a text is a sentence for people, not an error chain.
+func wantSentence(t *testing.T, text string) {
+	t.Helper()
+	if !strings.HasSuffix(text, ".") || strings.Contains(text, "\n") || strings.Contains(text, "dial tcp") || strings.Contains(text, `Get "`) {
+		t.Errorf("%q is not a sentence", text)
+	}
+}
+
+// cosine of the angle between two vectors.
+func cosine(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab += float64(a[i]) * float64(b[i])
+		aa += float64(a[i]) * float64(a[i])
+		bb += float64(b[i]) * float64(b[i])
+	}
+	return ab / math.Sqrt(aa*bb)
+}

@@ -22,6 +22,9 @@ type driver interface {
 	// under every name that it may be called by; the server's own first choice
 	// stands first.
 	models(ctx context.Context) ([]string, error)
+	// sees says whether a model reads images. It is true where the server itself
+	// refuses an image that a model cannot read.
+	sees(ctx context.Context, model string) (bool, error)
 	// engine describes the server for messages.
 	engine() engine
 	// close frees idle connections.
@@ -70,5 +73,8 @@ func (d noDriver) embed(context.Context, string, []string) ([][]float32, int, er
 }
 
 func (d noDriver) models(context.Context) ([]string, error) { return nil, d.none() }
-func (d noDriver) engine() engine                           { return engine{} }
-func (d noDriver) close()                                   {}
+
+func (d noDriver) sees(context.Context, string) (bool, error) { return false, d.none() }
+
+func (d noDriver) engine() engine { return engine{} }
+func (d noDriver) close()         {}

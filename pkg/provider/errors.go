@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -55,6 +56,28 @@ type eventError struct{ message string }
 
 func (e *eventError) Error() string { return "error within the stream: " + e.message }
 
+// newEventError returns the error that an engine reported within a stream.
+// Before the first token it is like a status, if the engine gives one.
+func newEventError(message string, code int, began bool) error {
+	if !began && code >= 400 {
+		return &statusError{code: code, message: message}
+	}
+	return &eventError{message: message}
+}
+
+// reported reads the error member of an event; nil when there is none.
+func reported(raw json.RawMessage, began bool) error {
+	text := messageOf(raw)
+	if text == "" {
+		return nil
+	}
+	var object struct {
+		Code int `json:"code"`
+	}
+	_ = json.Unmarshal(raw, &object) // a string, or a code in words, has no number
+	return newEventError(text, object.Code, began)
+}
+
 // engine is what error messages need to know of a driver's server.
 type engine struct {
 	name        string // "Ollama"
@@ -62,7 +85,6 @@ type engine struct {
 	urlVariable string // "OLLAMA_URL"
 	keyVariable string // "VLLM_API_KEY", or empty
 	start       string // what starts it
-	context     int    // tokens, when we set them; else 0
 	// missing says what to do about a model that the server does not have.
 	missing func(model string) string
 }
@@ -72,11 +94,13 @@ type engine struct {
 func (e engine) classify(ctx context.Context, model string, err error) error {
 	var (
 		classified *fault.Error
+		tooLong    *ContextError
 		status     *statusError
 		event      *eventError
 		dial       *net.OpError
 		dns        *net.DNSError
 		cert       *tls.CertificateVerificationError
+		record     tls.RecordHeaderError
 	)
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &classified):
@@ -89,15 +113,19 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		return fault.Wrap(fault.Timeout, err, e.name+" did not finish in the time that the request has.")
 	case ctx.Err() != nil:
 		return fault.Wrap(fault.Canceled, err, "The request was cancelled.")
+	case errors.As(err, &tooLong):
+		return tooLong.fault()
 	case errors.As(err, &status):
 		return e.classifyStatus(model, status)
 	case errors.As(err, &event):
-		if c := e.contextError(event.message); c != nil {
-			return c
+		if c := contextError(event.message); c != nil {
+			return c.fault()
 		}
 		return fault.Wrap(fault.Upstream, err, e.name+" failed in the middle of its answer.")
 	case errors.As(err, &cert):
 		return fault.Wrap(fault.Unavailable, err, e.name+"'s certificate is not trusted: install its authority on this machine, or correct "+e.urlVariable+".")
+	case errors.As(err, &record):
+		return fault.Wrap(fault.Unavailable, err, e.name+" does not speak https at this address: set "+e.urlVariable+" to its http:// address, or start it with a certificate.")
 	case errors.As(err, &dns), errors.As(err, &dial) && dial.Op == "dial":
 		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: %s, or set %s to its address.", e.name, e.start, e.urlVariable))
 	case errors.Is(err, errIncomplete):
@@ -108,11 +136,28 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 	return fault.Wrap(fault.Upstream, err, e.name+" gave an answer that cannot be used.")
 }
 
+// blind is the error for an image sent to a model that cannot read it.
+func blind(model string, cause error) error {
+	return fault.Wrap(fault.Unavailable, cause, fmt.Sprintf("The model %s does not read images: set VISION_MODEL to one that does.", model))
+}
+
+// refusesImage reports whether an engine refused a call with an image for the
+// image's sake.
+func refusesImage(err error) bool {
+	var s *statusError
+	if !errors.As(err, &s) || s.code != http.StatusBadRequest && s.code != http.StatusUnprocessableEntity {
+		return false
+	}
+	text := strings.ToLower(s.message)
+	return strings.Contains(text, "multimodal") || strings.Contains(text, "support vision") ||
+		strings.Contains(text, "support image") || strings.Contains(text, "image input") || strings.Contains(text, "image(s)")
+}
+
 func (e engine) classifyStatus(model string, s *statusError) error {
 	text := strings.ToLower(s.message)
 	if s.code == http.StatusBadRequest || s.code == http.StatusRequestEntityTooLarge || s.code >= 500 {
-		if c := e.contextError(s.message); c != nil {
-			return c
+		if c := contextError(s.message); c != nil {
+			return c.fault()
 		}
 	}
 	switch {
@@ -127,8 +172,6 @@ func (e engine) classifyStatus(model string, s *statusError) error {
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s does not have the model %s: %s.", e.name, model, e.missing(model)))
 	case s.code == http.StatusNotFound:
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("What answers is not %s: set %s to its address.", e.name, e.urlVariable))
-	case strings.Contains(text, "vision") || strings.Contains(text, "multimodal") || strings.Contains(text, "image"):
-		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("The model %s did not take the image: set VISION_MODEL to one that reads images.", model))
 	case s.code == http.StatusTooManyRequests, s.code == http.StatusServiceUnavailable:
 		busy := fault.Wrap(fault.Busy, s, e.name+" is busy or not ready: try again shortly.")
 		busy.RetryAfter = s.retryAfter
@@ -142,23 +185,25 @@ func (e engine) classifyStatus(model string, s *statusError) error {
 // The engines say that a prompt is too long in words only, which differ by
 // version; the first group is the number.
 var (
-	limitPattern  = regexp.MustCompile(`(?:maximum context length (?:is|of)|available context size \(|context (?:length|size|window) (?:is|of)) ?(\d+)`)
-	neededPattern = []*regexp.Regexp{
+	tooLongPattern = regexp.MustCompile(`maximum (?:context|model) length (?:is|of) ?\d|exceeds? the (?:available |maximum |model's )?context (?:length|size|window)|too long to fit into the model`)
+	limitPattern   = regexp.MustCompile(`(?:maximum (?:context|model) length (?:is|of)|available context size \(|\(context length|context (?:length|size|window) (?:is|of)) ?(\d+)`)
+	neededPattern  = []*regexp.Regexp{
 		regexp.MustCompile(`for a total of at least (\d+)`),
 		regexp.MustCompile(`you requested (\d+) tokens`),
 		regexp.MustCompile(`request \((\d+) tokens\)`),
-		regexp.MustCompile(`at least (\d+) input tokens`),
+		regexp.MustCompile(`(?:at least|request has) (\d+) input tokens`),
+		regexp.MustCompile(`prompt \((?:total )?length (\d+)\)`),
 	}
 )
 
 // contextError returns the error for a message that says that the prompt is too
 // long, and nil for any other message.
-func (e engine) contextError(message string) error {
+func contextError(message string) *ContextError {
 	text := strings.ToLower(message)
-	if !strings.Contains(text, "context length") && !strings.Contains(text, "context size") && !strings.Contains(text, "context window") {
+	if !tooLongPattern.MatchString(text) {
 		return nil
 	}
-	c := &ContextError{Limit: e.context}
+	c := &ContextError{}
 	if m := limitPattern.FindStringSubmatch(text); m != nil {
 		c.Limit, _ = strconv.Atoi(m[1]) // only too long a number fails: then 0, unknown
 	}
@@ -168,5 +213,9 @@ func (e engine) contextError(message string) error {
 			break
 		}
 	}
-	return fault.Wrap(fault.TooLarge, c, "The text is too long for the model: "+c.Error()+".")
+	return c
+}
+
+func (e *ContextError) fault() error {
+	return fault.Wrap(fault.TooLarge, e, "The text is too long for the model: "+e.Error()+".")
 }

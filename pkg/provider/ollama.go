@@ -10,9 +10,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ollama/ollama/api"
+	"github.com/ollama/ollama/types/model"
 )
 
 // maxLine is the longest line accepted in a stream. A line holds one token, or
@@ -41,7 +43,6 @@ func (o *ollama) engine() engine {
 		address:     o.base.Redacted(),
 		urlVariable: "OLLAMA_URL",
 		start:       "start it with `ollama serve`",
-		context:     o.context,
 		missing:     func(model string) string { return "run `ollama pull " + model + "`" },
 	}
 }
@@ -84,10 +85,37 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 	req.Header.Set("Accept", "application/x-ndjson")
 	resp, err := o.http.Do(req)
 	if err != nil {
-		return ending{}, err
+		return ending{}, o.measured(ctx, c.model, o.context, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return readOllama(resp.Body, emit)
+}
+
+// measured adds the model's context length to the error for a text that is too
+// long for it, as Ollama does not say it. set is the length asked for, 0 for
+// the model's own; a model may hold less.
+func (o *ollama) measured(ctx context.Context, name string, set int, err error) error {
+	var status *statusError
+	if !errors.As(err, &status) || status.code != http.StatusBadRequest {
+		return err
+	}
+	tooLong := contextError(status.message)
+	if tooLong == nil || tooLong.Limit > 0 {
+		return err
+	}
+	shown, showErr := o.api.Show(ctx, &api.ShowRequest{Model: name})
+	if showErr != nil {
+		return tooLong // without its number
+	}
+	for key, value := range shown.ModelInfo {
+		if own, ok := value.(float64); ok && strings.HasSuffix(key, ".context_length") {
+			tooLong.Limit = int(own)
+			if set > 0 {
+				tooLong.Limit = min(set, int(own))
+			}
+		}
+	}
+	return tooLong
 }
 
 // ollamaLine is a line of a chat stream.
@@ -108,6 +136,7 @@ type ollamaLine struct {
 func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
 	lines := bufio.NewScanner(stream)
 	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
+	began := false
 	for lines.Scan() {
 		raw := bytes.TrimSpace(lines.Bytes())
 		if len(raw) == 0 {
@@ -117,10 +146,11 @@ func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
 		if err := json.Unmarshal(raw, &line); err != nil {
 			return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
 		}
-		if text := messageOf(line.Error); text != "" {
-			return ending{}, &eventError{message: text}
+		if err := reported(line.Error, began); err != nil {
+			return ending{}, err
 		}
 		if line.Message.Content != "" || line.Message.Thinking != "" {
+			began = true
 			if !emit(delta{content: line.Message.Content, reasoning: line.Message.Thinking}) {
 				return ending{}, errStopped
 			}
@@ -156,9 +186,19 @@ func (o *ollama) embed(ctx context.Context, model string, texts []string) ([][]f
 	no := false
 	resp, err := o.api.Embed(ctx, &api.EmbedRequest{Model: model, Input: texts, Truncate: &no})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, o.measured(ctx, model, 0, err)
 	}
 	return resp.Embeddings, resp.PromptEvalCount, nil
+}
+
+// sees asks what the model can do, as Ollama takes an image for a model without
+// eyes, ignores it and answers.
+func (o *ollama) sees(ctx context.Context, name string) (bool, error) {
+	shown, err := o.api.Show(ctx, &api.ShowRequest{Model: name})
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(shown.Capabilities, model.CapabilityVision), nil
 }
 
 func (o *ollama) models(ctx context.Context) ([]string, error) {

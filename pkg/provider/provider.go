@@ -8,8 +8,10 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -113,6 +115,7 @@ type Client struct {
 	embedder    driver
 	logger      *slog.Logger
 	discovered  atomic.Pointer[string] // the model found on the server, when none is configured
+	seeing      sync.Map               // names of the models known to read images
 	probe       probe
 	accepted    []string // model names of requests, besides DefaultModel
 	embedderOwn bool     // embedder is not text
@@ -269,8 +272,9 @@ func (c *Client) Describe(ctx context.Context, r DescribeRequest) (*ChatResponse
 	default:
 		return nil, fault.New(fault.Unsupported, "The image's type is not handled. Accepted are image/png, image/jpeg and image/webp.")
 	}
-	if len(r.Image) == 0 {
-		return nil, fault.New(fault.Invalid, "The image is empty.")
+	// Bytes that are no image at all can bring down the engine's process.
+	if found := http.DetectContentType(r.Image); found != r.MediaType {
+		return nil, fault.Newf(fault.Invalid, "The image is not what it is said to be: its bytes are not %s.", r.MediaType)
 	}
 	return c.converse(ctx, ChatRequest{
 		Messages:  []Message{{Role: User, Content: r.Prompt}},
@@ -293,6 +297,11 @@ func (c *Client) converse(ctx context.Context, r ChatRequest, img *image, emit f
 		var err error
 		if model, err = c.resolve(ctx, r.Model); err != nil {
 			return nil, c.text.engine().classify(ctx, c.Model(), err)
+		}
+	}
+	if img != nil {
+		if err := c.checkSight(ctx, model); err != nil {
+			return nil, err
 		}
 	}
 	var (
@@ -322,6 +331,8 @@ func (c *Client) converse(ctx context.Context, r ChatRequest, img *image, emit f
 	switch {
 	case errors.Is(err, errStopped):
 		return nil, errStopped
+	case img != nil && refusesImage(err):
+		return nil, blind(model, err)
 	case err != nil:
 		err = c.text.engine().classify(ctx, model, err)
 		var status *statusError
@@ -343,6 +354,22 @@ func (c *Client) converse(ctx context.Context, r ChatRequest, img *image, emit f
 		answer.Model = model
 	}
 	return answer, c.checkAnswer(ctx, answer, r.Schema != nil)
+}
+
+// checkSight returns an error for a model that does not read images. A model is
+// asked for until it does.
+func (c *Client) checkSight(ctx context.Context, model string) error {
+	if _, known := c.seeing.Load(model); known {
+		return nil
+	}
+	switch sees, err := c.text.sees(ctx, model); {
+	case err != nil:
+		return c.text.engine().classify(ctx, model, err)
+	case !sees:
+		return blind(model, nil)
+	}
+	c.seeing.Store(model, nil)
+	return nil
 }
 
 func checkRequest(r ChatRequest) error {

@@ -2,11 +2,14 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"signpost.internal/pkg/fault"
 )
 
 // State is how the configured model stands.
@@ -27,8 +30,8 @@ type Status struct {
 	State    State
 	// Reachable is true when a call can be expected to work: the State is Ready.
 	Reachable bool
-	// Reason says what is wrong and what to do about it, with the server's
-	// address: a sentence for the operator. Empty when Ready.
+	// Reason is a sentence for the operator: what is wrong, with the server's
+	// address, and what to do about it. Empty when Ready.
 	Reason  string
 	Checked time.Time
 }
@@ -71,7 +74,7 @@ func (c *Client) Status(ctx context.Context) Status {
 		defer p.mu.Unlock()
 		return p.last
 	case <-ctx.Done():
-		return Status{Provider: c.provider, Model: c.Model(), State: Unreachable, Reason: "the check of the model server did not end in time"}
+		return Status{Provider: c.provider, Model: c.Model(), State: Unreachable, Reason: "The check of the model server did not end in the time that the request has."}
 	}
 }
 
@@ -103,15 +106,19 @@ func (c *Client) look(ctx context.Context, p *probe) {
 func (c *Client) ask(ctx context.Context) Status {
 	status := Status{Provider: c.provider, Model: c.Model(), State: Ready}
 	if c.provider == None {
-		status.State, status.Reason = Off, "no model is configured: set LLM_PROVIDER to ollama or vllm"
+		status.State, status.Reason = Off, fault.DetailOf(noDriver{variable: "LLM_PROVIDER"}.none())
 		return status
 	}
 	e := c.text.engine()
+	e.name += " at " + e.address
 	names, err := c.text.models(ctx)
 	switch {
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		status.State = Unreachable
+		status.Reason = fmt.Sprintf("%s did not say within %v how it is: it may be starting or overloaded, or %s may not be its address.", e.name, probeTimeout, e.urlVariable)
 	case err != nil:
 		status.State = Unreachable
-		status.Reason = fmt.Sprintf("%s at %s: %s", e.name, e.address, e.classify(ctx, status.Model, err))
+		status.Reason = fault.DetailOf(e.classify(ctx, status.Model, err))
 	case c.configured() == "" && len(names) > 0:
 		c.discovered.Store(&names[0])
 		status.Model = names[0]
@@ -127,11 +134,11 @@ func (c *Client) ask(ctx context.Context) Status {
 func missingReason(e engine, model string, names []string) string {
 	switch {
 	case model == "":
-		return fmt.Sprintf("%s at %s serves no model: %s", e.name, e.address, e.start)
+		return fmt.Sprintf("%s serves no model: %s.", e.name, e.start)
 	case len(names) == 0:
-		return fmt.Sprintf("%s at %s does not have the model %s: %s", e.name, e.address, model, e.missing(model))
+		return fmt.Sprintf("%s does not have the model %s: %s.", e.name, model, e.missing(model))
 	}
-	return fmt.Sprintf("%s at %s does not have the model %s: %s (it has %s)", e.name, e.address, model, e.missing(model), list(names))
+	return fmt.Sprintf("%s does not have the model %s: %s (it has %s).", e.name, model, e.missing(model), list(names))
 }
 
 // list names the first few.

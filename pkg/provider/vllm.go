@@ -118,7 +118,10 @@ type vllmChunk struct {
 // readVLLM reads a chat stream, whose events next returns until io.EOF. The
 // usage comes in an event of its own, without choices, after the finish reason.
 func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error) {
-	var end ending
+	var (
+		end   ending
+		began bool
+	)
 	for {
 		raw, err := next()
 		switch {
@@ -128,8 +131,9 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 			return ending{}, errIncomplete
 		case err != nil:
 			// go-openai's own reading of an event that holds an error.
-			if reported := (*openai.APIError)(nil); errors.As(err, &reported) {
-				return ending{}, &eventError{message: shorten(reported.Message)}
+			if e := (*openai.APIError)(nil); errors.As(err, &e) {
+				code, _ := e.Code.(int)
+				return ending{}, newEventError(shorten(e.Message), code, began)
 			}
 			return ending{}, fmt.Errorf("%w: %w", errIncomplete, err)
 		}
@@ -137,8 +141,8 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 		if err := json.Unmarshal(raw, &chunk); err != nil {
 			return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
 		}
-		if text := messageOf(chunk.Error); text != "" {
-			return ending{}, &eventError{message: text}
+		if err := reported(chunk.Error, began); err != nil {
+			return ending{}, err
 		}
 		if chunk.Model != "" {
 			end.model = chunk.Model
@@ -154,7 +158,11 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 			end.reason = choice.FinishReason
 		}
 		piece := delta{content: choice.Delta.Content, reasoning: choice.Delta.Reasoning + choice.Delta.ReasoningContent}
-		if piece != (delta{}) && !emit(piece) {
+		if piece == (delta{}) {
+			continue
+		}
+		began = true
+		if !emit(piece) {
 			return ending{}, errStopped
 		}
 	}
@@ -178,6 +186,9 @@ func (v *vllm) embed(ctx context.Context, model string, texts []string) ([][]flo
 	}
 	return vectors, resp.Usage.PromptTokens, nil
 }
+
+// sees is true, as vLLM refuses an image that the model cannot read.
+func (v *vllm) sees(context.Context, string) (bool, error) { return true, nil }
 
 // models asks /health first, because the list stays whole when the engine
 // behind the server has died.

@@ -73,16 +73,10 @@ func (u *Upstream) ollamaChat(w http.ResponseWriter, r *http.Request) {
 	if req.Options.NumCtx > 0 {
 		limit = min(limit, req.Options.NumCtx)
 	}
-	images := false
-	for _, m := range req.Messages {
-		images = images || len(m.Images) > 0
-	}
+	// An image for a model without eyes is not refused and not looked at.
 	switch {
 	case !u.has(req.Model):
 		u.fail(w, http.StatusNotFound, fmt.Sprintf("model '%s' not found", req.Model))
-		return
-	case images && !strings.HasPrefix(req.Model, "llava"):
-		u.fail(w, http.StatusBadRequest, fmt.Sprintf("%q does not support vision", req.Model))
 		return
 	case req.words() > limit && req.Truncate != nil && !*req.Truncate:
 		u.fail(w, http.StatusBadRequest, "the input length exceeds the context length")

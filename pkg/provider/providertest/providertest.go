@@ -115,8 +115,8 @@ func (u *Upstream) Requests() []Request {
 	return slices.Clone(u.requests)
 }
 
-// Left receives a value each time that a client goes away from a hanging
-// request (see Hang).
+// Left receives a value each time that a client goes away from a request that
+// hangs or stalls (see Hang and Stall).
 func (u *Upstream) Left() <-chan struct{} { return u.left }
 
 // SetReply changes the answer.
@@ -169,6 +169,23 @@ func (u *Upstream) Cut() {
 	})
 }
 
+// Stall makes the server send the first piece of each answer and then nothing
+// until the client goes away.
+func (u *Upstream) Stall() {
+	u.Handle(func(w http.ResponseWriter, r *http.Request) bool {
+		if !isChat(r) {
+			return false
+		}
+		u.mu.Lock()
+		first := pieces(u.reply)[0]
+		u.mu.Unlock()
+		u.delta(w, VLLMModel, first)
+		<-r.Context().Done()
+		u.left <- struct{}{}
+		return true
+	})
+}
+
 // Hang makes the server send no token until the client goes away.
 func (u *Upstream) Hang() {
 	u.Handle(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -196,7 +213,6 @@ type chatRequest struct {
 	Model    string `json:"model"`
 	Messages []struct {
 		Content json.RawMessage `json:"content"`
-		Images  [][]byte        `json:"images"`
 	} `json:"messages"`
 	Stream        *bool           `json:"stream"`
 	StreamOptions json.RawMessage `json:"stream_options"`

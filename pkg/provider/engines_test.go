@@ -1,0 +1,160 @@
+package provider_test
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/provider/enginetest"
+	"signpost.internal/pkg/tinymodels"
+)
+
+// TestRealOllama holds what only a real server can show.
+func TestRealOllama(t *testing.T) {
+	server := enginetest.StartOllama(t)
+	start := func(t *testing.T, more map[string]string) *provider.Client {
+		environ := map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL, "LLM_ALLOWED_MODELS": tinymodels.BabbleModel}
+		maps.Copy(environ, more)
+		return open(t, environ)
+	}
+	babble := ask("Talk without end.")
+	babble.Model = tinymodels.BabbleModel
+
+	t.Run("the limit named is the model's when more is set", func(t *testing.T) {
+		_, err := start(t, map[string]string{"OLLAMA_CONTEXT": "32768"}).Chat(t.Context(), ask(strings.Repeat("a ", 6000)))
+		wantFault(t, err, fault.TooLarge, "8192")
+	})
+	t.Run("the limit named is the one set when the model holds more", func(t *testing.T) {
+		c := start(t, map[string]string{"OLLAMA_CONTEXT": "512"})
+		_, err := c.Chat(t.Context(), ask(strings.Repeat("a ", 500)))
+		wantFault(t, err, fault.TooLarge, "512")
+		got, err := c.Chat(t.Context(), babble)
+		if err != nil || got.FinishReason != provider.FinishLength {
+			t.Errorf("an answer that fills the context ends with %v, %v", got, err)
+		}
+	})
+	t.Run("a text too long to embed", func(t *testing.T) {
+		_, err := start(t, nil).Embed(t.Context(), []string{strings.Repeat("rent ", 2000)})
+		wantFault(t, err, fault.TooLarge, "1024")
+	})
+	t.Run("an embedding model does not chat", func(t *testing.T) {
+		_, err := start(t, map[string]string{"OLLAMA_MODEL": tinymodels.EmbedModel}).Chat(t.Context(), ask("x"))
+		wantFault(t, err, fault.Upstream, "status 400")
+	})
+	t.Run("a schema that is none", func(t *testing.T) {
+		r := ask("x")
+		r.Schema = []byte(`{"type":"nonsense"}`)
+		_, err := start(t, nil).Chat(t.Context(), r)
+		wantFault(t, err, fault.Upstream)
+	})
+	t.Run("leaving frees the one place", func(t *testing.T) {
+		c := start(t, nil)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		for _, err := range c.ChatStream(ctx, babble) {
+			if err != nil {
+				break
+			}
+			leave()
+		}
+		free, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		r := babble
+		r.MaxTokens = 1
+		if _, err := c.Chat(free, r); err != nil {
+			t.Errorf("after the caller has left: %v", err)
+		}
+	})
+	t.Run("a runner that dies in a stream", func(t *testing.T) {
+		c := start(t, nil)
+		killed := false
+		var last error
+		for _, err := range c.ChatStream(t.Context(), babble) {
+			if last = err; err == nil && !killed {
+				killed = server.KillRunners(t) > 0
+			}
+		}
+		wantFault(t, last, fault.Upstream, "Ollama")
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+	t.Run("a server that dies in a stream and comes back", func(t *testing.T) {
+		c := start(t, nil)
+		var last error
+		for _, err := range c.ChatStream(t.Context(), babble) {
+			if last = err; err == nil {
+				server.Kill(t)
+			}
+		}
+		wantFault(t, last, fault.Upstream, "Ollama broke off")
+		_, err := c.Chat(t.Context(), ask("x"))
+		wantFault(t, err, fault.Unavailable, "Ollama cannot be reached", "`ollama serve`", "OLLAMA_URL")
+		if got := c.Status(t.Context()); got.State != provider.Unreachable || !strings.Contains(got.Reason, server.URL) {
+			t.Errorf("status %+v", got)
+		} else {
+			wantSentence(t, got.Reason)
+		}
+		server.Start(t)
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestRealOllamaBusy fills the queue of a real server.
+func TestRealOllamaBusy(t *testing.T) {
+	server := enginetest.StartOllama(t, "OLLAMA_MAX_QUEUE=1", "OLLAMA_MAX_LOADED_MODELS=1")
+	c := open(t, map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL, "LLM_ALLOWED_MODELS": tinymodels.BabbleModel})
+	babble := ask("Talk without end.")
+	babble.Model = tinymodels.BabbleModel
+	const callers = 8
+	answers := make(chan error, callers)
+	for _, err := range c.ChatStream(t.Context(), babble) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The other model has no room while this one is at work.
+		for range callers {
+			go func() {
+				_, err := c.Chat(t.Context(), ask("x"))
+				answers <- err
+			}()
+		}
+		wantFault(t, <-answers, fault.Busy, "busy") // the first answers are refusals: the others wait
+		break
+	}
+	for range callers - 1 {
+		if err := <-answers; err != nil && fault.KindOf(err) != fault.Busy {
+			t.Errorf("a caller who waits: %v", err)
+		}
+	}
+}
+
+// TestSimulator holds what only the simulator of vLLM shows.
+func TestSimulator(t *testing.T) {
+	server := enginetest.StartSim(t, "--max-num-seqs=1", "--max-waiting-queue-length=1", "--inter-token-latency=20ms")
+	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1"})
+	t.Run("a full queue, said within a stream", func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		const callers = 6
+		answers := make(chan error, callers)
+		for range callers {
+			go func() {
+				_, err := c.Chat(ctx, ask(strings.Repeat("word ", 20)))
+				answers <- err
+			}()
+		}
+		err := <-answers
+		wantFault(t, err, fault.Busy, "vLLM is busy")
+		leave()
+		for range callers - 1 {
+			<-answers
+		}
+	})
+}
