@@ -17,7 +17,7 @@ const (
 
 // The weights of the second look at a candidate, in units of the question's
 // whole weight (the sum of its terms' weights). They were chosen on questions
-// over manuals that are not part of the project; see docs in README.md.
+// over manuals that are not part of the project; README.md has the figures.
 const (
 	coverWeight   = 1.0 // share of the question's weight that the chunk holds, squared
 	headingWeight = 1.5 // likeness of the question and a heading inside the chunk

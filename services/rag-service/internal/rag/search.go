@@ -71,8 +71,8 @@ func (s *Service) search(ctx context.Context, text string, n int) (results, erro
 // text more words meet by chance. A word that stands nowhere in the manuals weighs
 // like the rarest, so that a question about something else cannot reach the bar by
 // its common words. The numbers were fitted by logistic regression on one half of
-// 275 questions over four corpora of 130 to 5,000 chunks, and rounded; README.md
-// has the figures of the other half.
+// 330 questions over four corpora of 130 to 5,800 chunks, and rounded; README.md
+// has the figures.
 const (
 	headingPremium = 0.2
 	pairsPremium   = 0.6
