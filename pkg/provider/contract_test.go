@@ -331,6 +331,12 @@ func config(t testing.TB, environ map[string]string) provider.Config {
 	return cfg
 }
 
+// loadError returns what is said of one variable's value.
+func loadError(variable, value string) error {
+	var cfg provider.Config
+	return env.Load(&cfg, map[string]string{variable: value})
+}
+
 // with adds variables to those of a stub.
 func with(up *providertest.Upstream, pairs ...string) map[string]string {
 	environ := up.Environ()

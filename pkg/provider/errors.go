@@ -100,7 +100,6 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		dial       *net.OpError
 		dns        *net.DNSError
 		cert       *tls.CertificateVerificationError
-		record     tls.RecordHeaderError
 	)
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &classified):
@@ -124,7 +123,7 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		return fault.Wrap(fault.Upstream, err, e.name+" failed in the middle of its answer.")
 	case errors.As(err, &cert):
 		return fault.Wrap(fault.Unavailable, err, e.name+"'s certificate is not trusted: install its authority on this machine, or correct "+e.urlVariable+".")
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return fault.Wrap(fault.Unavailable, err, e.name+" does not speak https at this address: set "+e.urlVariable+" to its http:// address, or start it with a certificate.")
 	case errors.As(err, &dns), errors.As(err, &dial) && dial.Op == "dial":
 		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: %s, or set %s to its address.", e.name, e.start, e.urlVariable))

@@ -43,6 +43,11 @@ func newHTTPClient() *http.Client {
 type transport struct{ base *http.Transport }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	// A request that meets a kept connection which the server closes at that
+	// moment is sent anew: nothing was answered. Net/http does so for a request
+	// that it holds for idempotent; an empty value is not sent.
+	req = req.Clone(req.Context())
+	req.Header["Idempotency-Key"] = []string{}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err

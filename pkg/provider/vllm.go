@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	openai "github.com/sashabaranov/go-openai"
@@ -253,8 +254,7 @@ func (r rewriter) Do(req *http.Request) (*http.Response, error) {
 	if len(body) < 2 || body[0] != '{' {
 		return nil, errors.New("provider: the request's body is not an object")
 	}
-	extra[len(extra)-1] = ','            // {"temperature":0,
-	joined := append(extra, body[1:]...) // "model":…}
+	joined := slices.Concat(extra[:len(extra)-1], []byte{','}, body[1:]) // {"temperature":0, and "model":…}
 	req.Body = io.NopCloser(bytes.NewReader(joined))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(joined)), nil }
 	req.ContentLength = int64(len(joined))
