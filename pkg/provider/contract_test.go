@@ -73,6 +73,8 @@ func TestContract(t *testing.T) {
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL}
 			},
+			// TestRealOllama leaves an endless answer instead.
+			except: map[string]string{"leaving a stream": "a caller who leaves as the answer ends can leave its runner waiting for ever"},
 		})
 	})
 	t.Run("simulator of vLLM", func(t *testing.T) {
