@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -295,12 +296,11 @@ func TestStaleConnection(t *testing.T) {
 				if _, err := c.Chat(t.Context(), ask("x")); err != nil {
 					t.Fatal(err)
 				}
-				dropped := false
-				up.Handle(func(w http.ResponseWriter, _ *http.Request) bool {
-					if dropped {
+				var dropped atomic.Bool
+				up.Handle(func(http.ResponseWriter, *http.Request) bool {
+					if dropped.Swap(true) {
 						return false
 					}
-					dropped = true
 					panic(http.ErrAbortHandler)
 				})
 			}
