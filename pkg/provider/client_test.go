@@ -205,7 +205,7 @@ func TestCheckModel(t *testing.T) {
 		accepted []string
 		refused  []string
 	}{
-		{map[string]string{}, []string{"", "llama3.2"}, []string{"mistral", "llama3.2:1b", " "}},
+		{map[string]string{"LLM_FALLBACK": "none"}, []string{"", "llama3.2"}, []string{"mistral", "llama3.2:1b", " "}},
 		{map[string]string{"OLLAMA_MODEL": "mistral"}, []string{"", "llama3.2", "mistral"}, []string{"gpt-4"}},
 		{map[string]string{"LLM_PROVIDER": "VLLM", "VLLM_MODEL": "qwen", "LLM_ALLOWED_MODELS": "a, b"}, []string{"", "llama3.2", "qwen", "a", "b"}, []string{"c", "nomic-embed-text"}},
 		{map[string]string{"LLM_PROVIDER": "vllm"}, []string{"", "llama3.2"}, []string{"qwen"}},
@@ -275,6 +275,12 @@ func TestConfig(t *testing.T) {
 		{"OLLAMA_CONTEXT", "100", "512"},
 		{"LLM_FIRST_TOKEN_TIMEOUT", "0s", "above 0"},
 		{"LLM_IDLE_TIMEOUT", "-1s", "above 0"},
+		{"LLM_FALLBACK", "auto", "accepted are ollama, vllm and none"},
+		{"VISION_PROVIDER", "auto", "accepted are ollama, vllm and none"},
+		{"VLLM_URL", "http://a:8000,,http://b:8000", "http://"},
+		{"LLM_CONCURRENCY", "0", "from 1"},
+		{"LLM_QUEUE", "-1", "from 0"},
+		{"LLM_QUEUE_TIMEOUT", "0s", "above 0"},
 	} {
 		cfg := config(t, nil)
 		if faults := cfg.Validate(); len(faults) != 0 {
@@ -309,8 +315,8 @@ func TestStatus(t *testing.T) {
 		if got := c.Status(t.Context()); got.State != provider.Ready {
 			t.Errorf("status %+v", got)
 		}
-		if n := len(up.Requests()); n != 1 {
-			t.Errorf("%d requests, want 1", n)
+		if n := len(up.Requests()); n != 2 {
+			t.Errorf("%d requests, want one for the list and one for a token", n)
 		}
 	})
 	t.Run("a caller who does not wait", func(t *testing.T) {
@@ -371,7 +377,7 @@ func TestStatus(t *testing.T) {
 		if !strings.Contains(got.Reason, "a:latest, a, b, c, d and 3 more") {
 			t.Errorf("reason %q", got.Reason)
 		}
-		if !strings.Contains(lines.String(), "state=model_missing") || strings.Count(lines.String(), "\n") != 1 {
+		if !strings.Contains(lines.String(), "state=model_missing") || strings.Count(lines.String(), "\n") != 3 {
 			t.Errorf("log %q", lines.String())
 		}
 	})

@@ -138,7 +138,7 @@ func TestRealOllamaBusy(t *testing.T) {
 // TestSimulator holds what only the simulator of vLLM shows.
 func TestSimulator(t *testing.T) {
 	server := enginetest.StartSim(t, "--max-num-seqs=1", "--max-waiting-queue-length=1", "--inter-token-latency=20ms")
-	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1"})
+	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1", "LLM_FALLBACK": "none"})
 	t.Run("a full queue, said within a stream", func(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
