@@ -319,6 +319,14 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%d requests, want one for the list and one for a token", n)
 		}
 	})
+	t.Run("as a readiness probe", func(t *testing.T) {
+		up := providertest.NewOllama(t, reply)
+		if err := open(t, up.Environ()).Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		up.Close()
+		wantFault(t, open(t, up.Environ()).Check(t.Context()), fault.Unavailable, "Ollama at "+up.URL+" cannot be reached")
+	})
 	t.Run("a caller who does not wait", func(t *testing.T) {
 		up := providertest.NewOllama(t, reply)
 		release := make(chan struct{})

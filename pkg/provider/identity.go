@@ -84,6 +84,16 @@ type identity struct {
 	known *EmbeddingIdentity
 }
 
+// forget makes the next that is found the one to keep to.
+func (i *identity) forget(targets []target) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.known = nil
+	for _, t := range targets {
+		t.up.alike.Store(false)
+	}
+}
+
 // EmbeddingIdentity asks the embedding model for its identity. The first that
 // it finds is the one that all replicas must reproduce, until a switch.
 func (c *Client) EmbeddingIdentity(ctx context.Context) (EmbeddingIdentity, error) {

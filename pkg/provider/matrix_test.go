@@ -39,7 +39,9 @@ func TestFaultMatrix(t *testing.T) {
 				seam    bool // when streamed
 			}{
 				{"refused", func(_ *testing.T, up *providertest.Upstream, _ map[string]string) { up.Close() }, "unreachable", 0, false},
-				{"no such host", func(_ *testing.T, _ *providertest.Upstream, e map[string]string) { e[s.urlVar] = "http://engine.invalid:1" }, "unreachable", 0, false},
+				{"no such host", func(_ *testing.T, _ *providertest.Upstream, e map[string]string) {
+					e[s.urlVar] = "http://engine.invalid:1"
+				}, "unreachable", 0, false},
 				{"connect timeout", func(t *testing.T, _ *providertest.Upstream, e map[string]string) { e[s.urlVar] = blackHole(t) }, "unreachable", 0, false},
 				{"slow first token", func(_ *testing.T, up *providertest.Upstream, e map[string]string) {
 					up.Hang()

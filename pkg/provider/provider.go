@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -122,6 +123,9 @@ type Options struct {
 	// Observe is told of each attempt that ended; nil for nobody. It is called
 	// by many at the same time and must not block.
 	Observe func(Attempt)
+	// Switched is told of each switch, with the provider that is now in force;
+	// nil for nobody.
+	Switched func(provider string)
 }
 
 // Attempt is a call to one server, as metrics see it.
@@ -143,6 +147,7 @@ type Client struct {
 	cfg      Config // of the environment
 	logger   *slog.Logger
 	observe  func(Attempt)
+	switched func(string)
 	repeat   failsafe.Executor[*ChatResponse]
 	routes   atomic.Pointer[routes]
 	active   atomic.Pointer[string] // the provider that answered last
@@ -156,14 +161,28 @@ type Client struct {
 }
 
 // Open returns a client for the configuration, or an error that lists all of
-// its faults. It touches no network. The caller closes the client.
+// its faults. It reads PROVIDER_FILE where one is set and touches no network. The
+// caller closes the client.
 func Open(cfg Config, o Options) (*Client, error) {
 	if err := errors.Join(cfg.Validate()...); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, repeat: newRepeat()}
+	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat()}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
+	}
+	var read file
+	if cfg.File != "" {
+		var err error
+		if read, err = readFile(cfg.File); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %w", err)
+		}
+		if cfg, err = c.settings(read.content); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %s: %w", c.cfg.File, err)
+		}
+		if err := errors.Join(cfg.Validate()...); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %s: %w", c.cfg.File, err)
+		}
 	}
 	r, err := newRoutes(cfg, nil)
 	if err != nil {
@@ -171,6 +190,9 @@ func Open(cfg Config, o Options) (*Client, error) {
 	}
 	c.routes.Store(r)
 	c.life, c.end = context.WithCancel(context.Background())
+	if cfg.File != "" {
+		c.group.Go(func() { c.watchFile(read) })
+	}
 	return c, nil
 }
 
