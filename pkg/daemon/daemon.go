@@ -71,7 +71,7 @@ func usage(w io.Writer, service string, cfg any) {
 	}
 }
 
-// Logger returns the service's logger: one JSON object a line.
+// Logger returns the service's logger: one line of key=value pairs an event.
 func Logger(w io.Writer, service string) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, nil)).With("service", service)
+	return slog.New(slog.NewTextHandler(w, nil)).With("service", service)
 }

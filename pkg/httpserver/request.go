@@ -62,7 +62,7 @@ func decode(body []byte, into any) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType) && wrongType.Field == "":
-		return fault.Newf(fault.Invalid, "The body is %s; an object is accepted.", wrongType.Value)
+		return fault.Newf(fault.Invalid, "The body is a JSON %s; an object is accepted.", wrongType.Value)
 	case errors.As(err, &wrongType):
 		return &fault.Error{
 			Kind:   fault.Invalid,

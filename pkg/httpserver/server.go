@@ -54,9 +54,8 @@ func (c Config) Addr(port int) string { return net.JoinHostPort(c.Host, strconv.
 
 // Options are what a service's code decides.
 type Options struct {
-	Service string
-	Addr    string // host:port; port 0 lets the system choose
-	Logger  *slog.Logger
+	Addr   string // host:port; port 0 lets the system choose
+	Logger *slog.Logger
 	// Registry receives the request metrics and is served at /metrics.
 	Registry     *prometheus.Registry
 	DrainTimeout time.Duration

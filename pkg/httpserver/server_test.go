@@ -31,7 +31,7 @@ func newServer(t *testing.T, checks ...httpserver.Check) (*httpserver.Server, *b
 	t.Helper()
 	var log bytes.Buffer
 	return httpserver.New(httpserver.Options{
-		Service: "test", Addr: "127.0.0.1:0", Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		Addr: "127.0.0.1:0", Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 		Registry: httpserver.NewRegistry(), DrainTimeout: 5 * time.Second,
 		Health: func(context.Context) any { return gin.H{"status": "healthy"} },
 		Checks: checks,

@@ -104,7 +104,8 @@ func contract(t *testing.T, g target) {
 		t.Run(name, func(t *testing.T) {
 			delete(unused, name)
 			if why := g.except[name]; why != "" {
-				t.Skip(why)
+				t.Log("a declared exception:", why)
+				return
 			}
 			environ := g.environ(t)
 			maps.Copy(environ, more)

@@ -87,8 +87,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	api := httpapi.New(httpapi.Options{
 		Documents:       documents,
 		OCR:             ocr.status,
-		Provider:        model.Provider(),
-		Model:           model.Model(),
+		Model:           model,
 		Version:         daemon.Version(),
 		PDFReader:       cfg.PDFReader,
 		OCRLanguages:    cfg.Languages(),
@@ -97,13 +96,12 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		DocumentTimeout: cfg.DocumentTimeout,
 	})
 	server := httpserver.New(httpserver.Options{
-		Service:      "doc-processor",
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
 		Registry:     httpserver.NewRegistry(),
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}},
+		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, {Name: "model", Probe: model.Check}},
 	})
 	api.Register(server.Router())
 	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model(),

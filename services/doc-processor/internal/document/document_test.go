@@ -199,7 +199,7 @@ func TestLostWorkerIsTriedOnceMore(t *testing.T) {
 	if _, err := upload.Write([]byte("%PDF-1.7\n")); err != nil {
 		t.Fatal(err)
 	}
-	result, err := upload.Read(t.Context())
+	result, err := upload.Read(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

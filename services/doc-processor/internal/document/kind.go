@@ -2,6 +2,8 @@ package document
 
 import (
 	"bytes"
+	"path"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -65,4 +67,15 @@ func maybeText(head []byte) bool {
 		head = head[size:]
 	}
 	return true
+}
+
+// mayNameText reports whether a file of that name may be plain text. Text has
+// no signature, so a name that claims another format makes it doubtful: it may
+// be a broken PDF, or a format such as HTML whose signs are not its words.
+func mayNameText(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case "", ".txt", ".text", ".md", ".markdown":
+		return true
+	}
+	return false
 }

@@ -92,10 +92,11 @@ func (u *Upload) Close() error {
 	return errors.Join(u.file.Close(), os.Remove(u.file.Name()))
 }
 
-// Read reads the received file. Its errors are faults of the file (Invalid,
+// Read reads the received file. The name serves only to refuse text that is
+// named as something else. Its errors are faults of the file (Invalid,
 // Unsupported) or of the moment (Unavailable, Canceled).
-func (u *Upload) Read(ctx context.Context) (*Result, error) {
-	kind, err := u.sniff()
+func (u *Upload) Read(ctx context.Context, name string) (*Result, error) {
+	kind, err := u.sniff(name)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (u *Upload) Read(ctx context.Context) (*Result, error) {
 	return p.read(ctx, Source{Path: u.file.Name(), Kind: kind})
 }
 
-func (u *Upload) sniff() (Kind, error) {
+func (u *Upload) sniff(name string) (Kind, error) {
 	head := make([]byte, SniffLength)
 	n, err := u.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -123,6 +124,9 @@ func (u *Upload) sniff() (Kind, error) {
 	kind, ok := Sniff(head[:n])
 	if !ok {
 		return "", fault.New(fault.Unsupported, "The file's content is of no format that is read here, whatever its name. Accepted are "+Accepted+".")
+	}
+	if kind == Text && !mayNameText(name) {
+		return "", fault.New(fault.Unsupported, "The file's content is not what its name says: it may be plain text, which is accepted when it is named .txt or .md. Accepted are "+Accepted+".")
 	}
 	return kind, nil
 }

@@ -12,6 +12,7 @@ import (
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/problem"
+	"signpost.internal/pkg/provider"
 	"signpost.internal/services/doc-processor/internal/document"
 )
 
@@ -26,12 +27,17 @@ type reader interface {
 	Receive() (*document.Upload, error)
 }
 
+// model names what answers when a model is asked.
+type model interface {
+	Status(ctx context.Context) provider.Status
+}
+
 // Options are what the API needs.
 type Options struct {
 	Documents reader
 	// OCR returns nil or why optical character recognition does not work.
 	OCR             func(context.Context) error
-	Provider, Model string
+	Model           model
 	Version         string
 	PDFReader       string
 	OCRLanguages    []string
@@ -84,11 +90,12 @@ type Health struct {
 
 // Health reports what the service can do now.
 func (a *API) Health(ctx context.Context) any {
+	status := a.options.Model.Status(ctx)
 	h := Health{
 		Status:            "healthy",
 		ProcessingMethods: []string{string(document.TextLayer)},
-		Provider:          a.options.Provider,
-		Model:             a.options.Model,
+		Provider:          status.Provider,
+		Model:             status.Model,
 	}
 	if a.options.OCR(ctx) == nil {
 		h.OCRServiceAvailable = true
@@ -153,10 +160,11 @@ func (a *API) process(c *gin.Context) error {
 	}
 	// The file is in the spool only, which is emptied at the next start too.
 	defer func() { _ = upload.Close() }()
-	if _, err := httpserver.ReadUpload(c, "file", &capped{w: upload, limit: a.options.MaxUpload}); err != nil {
+	name, err := httpserver.ReadUpload(c, "file", &capped{w: upload, limit: a.options.MaxUpload})
+	if err != nil {
 		return err
 	}
-	result, err := upload.Read(c.Request.Context())
+	result, err := upload.Read(c.Request.Context(), name)
 	if err != nil {
 		return err
 	}

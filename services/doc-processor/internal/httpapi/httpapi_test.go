@@ -25,6 +25,7 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/samplemanuals"
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
@@ -72,11 +73,11 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	}
 	api := httpapi.New(httpapi.Options{
 		Documents: processor, OCR: func(context.Context) error { return nil },
-		Provider: "none", Version: "test", PDFReader: "pdfium", OCRLanguages: []string{"eng", "cym"},
+		Model: noModel{}, Version: "test", PDFReader: "pdfium", OCRLanguages: []string{"eng", "cym"},
 		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute,
 	})
 	server := httpserver.New(httpserver.Options{
-		Service: "doc-processor", Logger: slog.New(slog.DiscardHandler), Registry: httpserver.NewRegistry(), Health: api.Health,
+		Logger: slog.New(slog.DiscardHandler), Registry: httpserver.NewRegistry(), Health: api.Health,
 	})
 	api.Register(server.Router())
 	t.Cleanup(func() {
@@ -87,6 +88,10 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	})
 	return server.Router()
 }
+
+type noModel struct{}
+
+func (noModel) Status(context.Context) provider.Status { return provider.Status{Provider: "none"} }
 
 type file struct {
 	field, name string
@@ -192,6 +197,7 @@ func TestGoldenBadInput(t *testing.T) {
 	for name, files := range map[string][]file{
 		"empty":          {{"file", "a.pdf", nil}},
 		"not_a_pdf":      {{"file", "a.pdf", []byte("PK\x03\x04 not at all")}},
+		"text_as_pdf":    {{"file", "a.pdf", []byte("MZ not a PDF\n")}},
 		"encrypted":      {{"file", "a.pdf", encrypted}},
 		"truncated":      {{"file", "a.pdf", samplemanuals.OddTruncated(pdf)}},
 		"damaged":        {{"file", "a.pdf", []byte("%PDF-1.7\nnothing here\n%%EOF\n")}},

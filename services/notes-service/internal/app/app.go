@@ -8,7 +8,6 @@ import (
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/env"
-	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/notes-service/internal/config"
@@ -41,18 +40,12 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Timeout: cfg.ModelTimeout,
 	})
 	server := httpserver.New(httpserver.Options{
-		Service:      "notes-service",
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
 		Registry:     httpserver.NewRegistry(),
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks: []httpserver.Check{{Name: "model", Probe: func(ctx context.Context) error {
-			if status := model.Status(ctx); !status.Reachable {
-				return fault.New(fault.Unavailable, status.Reason)
-			}
-			return nil
-		}}},
+		Checks:       []httpserver.Check{{Name: "model", Probe: model.Check}},
 	})
 	api.Register(server.Router())
 	logger.InfoContext(ctx, "starting", "version", daemon.Version(), "provider", model.Provider(), "model", model.Model())

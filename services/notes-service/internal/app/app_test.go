@@ -65,7 +65,7 @@ func TestTheServiceAnswersAndStops(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("after the stop: %v", err)
 	}
-	if !strings.Contains(log.String(), `"provider":"none"`) {
+	if !strings.Contains(log.String(), "provider=none") {
 		t.Errorf("the log does not name the provider:\n%s", log.String())
 	}
 }

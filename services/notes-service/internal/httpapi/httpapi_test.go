@@ -45,7 +45,7 @@ func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffe
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	api := httpapi.New(httpapi.Options{Notes: note.New(model, time.Minute, logger), Model: model, Version: "test", Timeout: time.Minute})
-	server := httpserver.New(httpserver.Options{Service: "notes-service", Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
+	server := httpserver.New(httpserver.Options{Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
 	api.Register(server.Router())
 	return server.Router(), &log
 }

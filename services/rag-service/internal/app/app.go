@@ -12,7 +12,6 @@ import (
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/env"
-	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/rag-service/internal/config"
@@ -57,17 +56,17 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	})
 
 	api := httpapi.New(httpapi.Options{
-		Service: service, Index: index, Provider: model.Provider(), Model: model.Model(),
+		Service: service, Index: index, Model: model,
 		MaxUpload: maxUpload, QueryTimeout: cfg.QueryTimeout, IngestTimeout: cfg.IngestTimeout,
 	})
 	server := httpserver.New(httpserver.Options{
-		Service: "rag-service", Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
+		Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
 		Registry: httpserver.NewRegistry(), DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health: api.Health,
 		Checks: []httpserver.Check{
 			{Name: "index", Required: true, Probe: index.Ping},
 			{Name: "doc_processor", Probe: reader.Ping},
-			{Name: "model", Probe: modelCheck(model)},
+			{Name: "model", Probe: model.Check},
 		},
 	})
 	api.Register(server.Router())
@@ -113,14 +112,4 @@ func ingest(ctx context.Context, service *rag.Service, logger *slog.Logger) {
 	}
 	logger.InfoContext(ctx, "manuals ingested", "new", counts[rag.Success], "unchanged", counts[rag.Unchanged],
 		"failed", counts[rag.Failed], "skipped", counts[rag.Skipped])
-}
-
-// modelCheck says why no model can be used; answers quote passages then.
-func modelCheck(model *provider.Client) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if status := model.Status(ctx); !status.Reachable {
-			return fault.New(fault.Unavailable, status.Reason)
-		}
-		return nil
-	}
 }

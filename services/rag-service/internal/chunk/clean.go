@@ -17,6 +17,8 @@ const repeats = 3
 var (
 	// pageNumber finds what page numbers look like at either end of a line.
 	pageNumber = regexp.MustCompile(`(?i)^(?:page\s*)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
+	// edgeStart finds the number that ended a header before what was joined to it.
+	edgeStart  = regexp.MustCompile(`^\s+[0-9]{1,4}\s`)
 	edgeNumber = regexp.MustCompile(`(?i)^(?:[0-9]{1,4}|[ivxlc]{1,7})\s+|\s+(?:page\s*)?(?:[0-9]{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*[0-9]{1,4})?$`)
 )
 
@@ -39,10 +41,12 @@ func clean(pages []Page) [][]string {
 		for _, at := range margin(lines) {
 			if n, ok := loneNumber(lines[at]); ok {
 				numbers[n-i]++
-			} else if key := running(lines[at]); key != "" && !distinct[key] {
-				distinct[key] = true
-				seenOn[key]++
+			} else if key := running(lines[at]); key != "" {
 				same[lines[at]]++
+				if !distinct[key] {
+					distinct[key] = true
+					seenOn[key]++
+				}
 			}
 		}
 	}
@@ -85,15 +89,16 @@ func clean(pages []Page) [][]string {
 }
 
 // cutRunning cuts a running header off the line that it was joined to. The
-// header stands alone on enough other pages, where it was counted.
+// header stands alone on enough other pages, where it was counted; this page is
+// the one more.
 func cutRunning(line string, seenOn map[string]int) string {
 	lower := strings.ToLower(line)
 	if len(lower) != len(line) {
 		return line
 	}
 	for key, pages := range seenOn {
-		if pages >= repeats && wordCount(key) >= 3 && strings.HasPrefix(lower, key+" ") && wordCount(line) > wordCount(key)+2 {
-			return strings.TrimSpace(line[len(key):])
+		if pages >= repeats-1 && wordCount(key) >= 3 && strings.HasPrefix(lower, key+" ") && wordCount(line) > wordCount(key)+2 {
+			return strings.TrimSpace(edgeStart.ReplaceAllString(line[len(key):], ""))
 		}
 	}
 	return line

@@ -18,6 +18,7 @@ import (
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/problem"
+	"signpost.internal/pkg/provider"
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
@@ -30,12 +31,16 @@ const apiVersion = "2.0.0"
 // maxQuery is the largest body of a question in bytes.
 const maxQuery = 128 << 10
 
+// model names what answers when a model is asked.
+type model interface {
+	Status(ctx context.Context) provider.Status
+}
+
 // Options is what the API works with.
 type Options struct {
 	Service       *rag.Service
 	Index         rag.Index
-	Provider      string // the configured one
-	Model         string
+	Model         model
 	MaxUpload     int64 // bytes of a file
 	QueryTimeout  time.Duration
 	IngestTimeout time.Duration
@@ -110,9 +115,10 @@ type health struct {
 // Health returns the body of GET /health.
 func (a *API) Health(ctx context.Context) any {
 	_, ready := a.ready(ctx)
+	status := a.o.Model.Status(ctx)
 	return health{
 		Status: "healthy", Version: apiVersion, VectorstoreReady: ready, Mode: "legacy",
-		Provider: a.o.Provider, Model: a.o.Model,
+		Provider: status.Provider, Model: status.Model,
 	}
 }
 

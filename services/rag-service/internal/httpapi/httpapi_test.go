@@ -75,11 +75,11 @@ func newService(t *testing.T, environ map[string]string) *service {
 		ManualsPath: folder, MaxFile: 1 << 20, Patience: time.Second,
 	})
 	api := httpapi.New(httpapi.Options{
-		Service: s, Index: index, Provider: model.Provider(), Model: model.Model(),
+		Service: s, Index: index, Model: model,
 		MaxUpload: 1 << 20, QueryTimeout: time.Minute, IngestTimeout: time.Minute,
 	})
 	server := httpserver.New(httpserver.Options{
-		Service: "rag-service", Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health,
+		Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health,
 		Checks: []httpserver.Check{{Name: "index", Required: true, Probe: index.Ping}},
 	})
 	api.Register(server.Router())

@@ -14,9 +14,9 @@ import (
 // What must hold for the questions that come with the sample manuals, which ask
 // in an adviser's own words. The figures reached are in README.md.
 const (
-	rightPages   = 26 // of 30, the right page among the first four
-	falseRefusal = 7  // at most, of 30
-	rightRefusal = 13 // of 15
+	rightPages   = 27 // of 30, the right page among the first four
+	falseRefusal = 3  // at most, of 30
+	rightRefusal = 14 // of 15
 )
 
 const manuals = "../../../../docs/manuals"

@@ -3,6 +3,7 @@ package rag
 import (
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -127,6 +128,7 @@ type term struct {
 type question struct {
 	terms  []term // in the order of the question
 	vector bm25.Vector
+	figure *regexp.Regexp // see [soughtFigure]
 }
 
 // language is what is known of the words of questions.
@@ -157,7 +159,7 @@ func newLanguage(a *bm25.Analyzer) *language {
 
 // analyse reads a question. The terms have no weight until weigh is called.
 func (l *language) analyse(text string) question {
-	var q question
+	q := question{figure: soughtFigure(text)}
 	values := map[uint32]float32{}
 	for _, t := range l.analyzer.Tokens(text) {
 		if _, seen := values[t.ID]; seen {

@@ -99,8 +99,11 @@ func (s *scorer) stretch(sentences []sentence, from int) (to int, value float64)
 			value = math.Inf(-1)
 		}
 	}
-	if math.IsInf(value, -1) {
+	switch {
+	case math.IsInf(value, -1):
 		value = 0
+	case slices.ContainsFunc(sentences[from:to], func(x sentence) bool { return s.figured(x.text) }):
+		value += figureWeight * s.total
 	}
 	return to, value
 }

@@ -103,7 +103,16 @@ func (s *scorer) look(h Hit) evidence {
 	own, above := s.headings(h)
 	e.heading = math.Max(own, above*pathWeight)
 	e.score = h.Score/s.total + coverWeight*e.cover*e.cover + headingWeight*e.heading + pairWeight*e.pairs
+	if s.figured(h.Chunk.Text) {
+		e.score += figureWeight
+	}
 	return e
+}
+
+// figured reports whether the text states a figure of the kind that the question
+// asks for.
+func (s *scorer) figured(text string) bool {
+	return s.q.figure != nil && s.q.figure.MatchString(text)
 }
 
 func (s *scorer) mark(places [][]int, text string, shift int) {
