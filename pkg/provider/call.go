@@ -1,8 +1,10 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"signpost.internal/pkg/fault"
 )
@@ -45,6 +48,7 @@ type conversation struct {
 	request   ChatRequest
 	image     *image
 	emit      func(StreamEvent) bool // nil when nobody reads along
+	form      *jsonschema.Schema     // nil for free text
 
 	began    time.Time
 	failures []failure
@@ -61,6 +65,10 @@ func (c *Client) converse(ctx context.Context, v conversation) (*ChatResponse, e
 		way = &r.vision
 	}
 	if err := checkRequest(v.request); err != nil {
+		return nil, err
+	}
+	var err error
+	if v.form, err = compile(v.request.Schema); err != nil {
 		return nil, err
 	}
 	if v.image == nil {
@@ -186,37 +194,83 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 			return nil, err
 		}
 	}
-	r := v.request
+	u := &utterance{conversation: v, up: up, model: model, watch: watch, idle: c.cfg.IdleTimeout}
+	answer, err = u.say(ctx, v.request.Messages)
+	first = u.first(began)
+	if answer != nil && errors.Is(err, errUnfit) && v.emit == nil && answer.FinishReason != FinishLength {
+		// A model that is told what was wrong mostly gets it right.
+		watch.restart(c.patience(ctx, rest))
+		answer, err = u.say(ctx, append(slices.Clone(v.request.Messages),
+			Message{Role: Assistant, Content: answer.Content}, Message{Role: User, Content: repairRequest}))
+	}
+	if err != nil {
+		return nil, v.broke(err)
+	}
+	answer.Provider, answer.QueueTime, answer.FirstToken = up.provider, queued, began.Sub(v.began)+first
+	return answer, nil
+}
+
+const repairRequest = "Your answer is not JSON that follows the schema. Answer again, with nothing but the JSON that follows it."
+
+// utterance is what one server says in a conversation.
+type utterance struct {
+	*conversation
+	up    *upstream
+	model string
+	watch *watch
+	idle  time.Duration
+	told  bool      // the reader has text of this server
+	heard time.Time // when the first token came
+}
+
+// first returns the time from began to the first token, 0 for none.
+func (u *utterance) first(began time.Time) time.Duration {
+	if u.heard.IsZero() {
+		return 0
+	}
+	return u.heard.Sub(began)
+}
+
+// show passes a piece of an answer on to the reader, after a seam where one is
+// due. It returns false when the reader wants no more.
+func (u *utterance) show(d delta) bool {
+	if d == (delta{}) || u.emit == nil {
+		return true
+	}
+	if !u.told {
+		if u.shown != nil {
+			seam := *u.shown
+			seam.ToProvider, seam.ToModel = u.up.provider, u.model
+			if !u.emit(StreamEvent{Seam: &seam}) {
+				return false
+			}
+		}
+		u.told, u.shown = true, &Seam{FromProvider: u.up.provider, FromModel: u.model}
+	}
+	return u.emit(StreamEvent{Content: d.content, Reasoning: d.reasoning})
+}
+
+// say returns the server's answer. An answer beside an errUnfit is whole and
+// does not follow the schema.
+func (u *utterance) say(ctx context.Context, messages []Message) (*ChatResponse, error) {
+	r := u.request
+	e := u.up.driver.engine()
 	var (
 		split              splitter
 		content, reasoning strings.Builder
-		told               bool // the reader has text of this server
 	)
 	pass := func(answer, thought string) bool {
 		content.WriteString(answer)
 		reasoning.WriteString(thought)
-		if answer == "" && thought == "" || v.emit == nil {
-			return true
-		}
-		if !told && v.shown != nil {
-			seam := *v.shown
-			seam.ToProvider, seam.ToModel = up.provider, model
-			if !v.emit(StreamEvent{Seam: &seam}) {
-				return false
-			}
-		}
-		if !told {
-			told, v.shown = true, &Seam{FromProvider: up.provider, FromModel: model}
-		}
-		return v.emit(StreamEvent{Content: answer, Reasoning: thought})
+		return u.show(delta{content: answer, reasoning: thought})
 	}
-	end, err := up.driver.chat(ctx, call{
-		model: model, messages: r.Messages, image: v.image,
+	end, err := u.up.driver.chat(ctx, call{
+		model: u.model, messages: messages, image: u.image,
 		maxTokens: r.MaxTokens, temperature: r.Temperature, schema: r.Schema,
 	}, func(d delta) bool {
-		watch.progress(c.cfg.IdleTimeout)
-		if first == 0 {
-			first = time.Since(began)
+		u.watch.progress(u.idle)
+		if u.heard.IsZero() {
+			u.heard = time.Now()
 		}
 		answer, thought := split.add(d.content)
 		return pass(answer, d.reasoning+thought)
@@ -227,33 +281,24 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 	switch {
 	case errors.Is(err, errStopped):
 		return nil, errStopped
-	case v.image != nil && refusesImage(err):
-		return nil, v.broke(blind(model))
+	case u.image != nil && refusesImage(err):
+		return nil, blind(u.model)
 	case err != nil:
-		return nil, v.broke(e.classify(ctx, model, err))
+		return nil, e.classify(ctx, u.model, err)
 	}
-	answer = &ChatResponse{
+	answer := &ChatResponse{
 		Content:      content.String(),
 		Reasoning:    reasoning.String(),
-		Provider:     up.provider,
-		Model:        end.model,
+		Model:        cmp.Or(end.model, u.model),
 		Usage:        end.usage,
-		QueueTime:    queued,
-		FirstToken:   began.Sub(v.began) + first,
 		FinishReason: end.reason,
 	}
-	if answer.Model == "" {
-		answer.Model = model
-	}
-	if err := checkAnswer(ctx, e, answer, r.Schema); err != nil {
-		return nil, v.broke(err)
-	}
-	return answer, nil
+	return answer, checkAnswer(ctx, e, answer, u.form)
 }
 
 // broke notes, for a reader who has text of the server that failed, why it did.
 func (v *conversation) broke(err error) error {
-	if v.shown != nil {
+	if v.shown != nil && !errors.Is(err, errStopped) {
 		v.shown.Reason = why(err).reason
 	}
 	return err
@@ -331,6 +376,12 @@ func startWatch(ctx context.Context, timeout time.Duration) (context.Context, *w
 func (w *watch) progress(idle time.Duration) {
 	w.late.Store(&errStalled)
 	w.timer.Reset(idle)
+}
+
+// restart allows the call timeout to a first token once more.
+func (w *watch) restart(timeout time.Duration) {
+	w.late.Store(&errSlowStart)
+	w.timer.Reset(timeout)
 }
 
 func (w *watch) stop() {

@@ -180,6 +180,8 @@ func TestBadRequests(t *testing.T) {
 		"a high temperature": {Messages: ask("x").Messages, Temperature: 2.1},
 		"no temperature":     {Messages: ask("x").Messages, Temperature: math.NaN()},
 		"a broken schema":    {Messages: ask("x").Messages, Schema: json.RawMessage(`{`)},
+		"no schema":          {Messages: ask("x").Messages, Schema: json.RawMessage(`{"type": "nonsense"}`)},
+		"a schema elsewhere": {Messages: ask("x").Messages, Schema: json.RawMessage(`{"$ref": "file:///etc/hostname"}`)},
 		"another model":      {Messages: ask("x").Messages, Model: "gpt-4"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,6 +199,41 @@ func TestBadRequests(t *testing.T) {
 	r.Schema = json.RawMessage(schema)
 	_, err := c.Chat(t.Context(), r)
 	wantFault(t, err, fault.Upstream, "not JSON")
+}
+
+// TestRepair holds that an answer that does not follow the schema is sent back
+// once.
+func TestRepair(t *testing.T) {
+	for name, s := range stubs {
+		t.Run(name, func(t *testing.T) {
+			up := s.start(t, `{"answer": 7}`)
+			c := open(t, with(up, "VLLM_MODEL", providertest.VLLMModel))
+			r := ask("x")
+			r.Schema = json.RawMessage(schema)
+			_, err := c.Chat(t.Context(), r)
+			wantFault(t, err, fault.Upstream, "does not follow the schema")
+			if n := len(up.Requests()); n != 2 {
+				t.Errorf("asked %d times, want twice", n)
+			}
+			second := lastBody(t, up, s.chatPath)["messages"].([]any)
+			if len(second) != 4 || second[2].(map[string]any)["content"] != `{"answer": 7}` {
+				t.Errorf("sent back: %v", second)
+			}
+			up.Handle(func(http.ResponseWriter, *http.Request) bool { // right from now on
+				up.SetReply(jsonReply)
+				return false
+			})
+			if got, err := c.Chat(t.Context(), r); err != nil || got.Content != jsonReply {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			up.Handle(nil)
+			up.SetReply("{}")
+			before := len(up.Requests())
+			if got := listenTo(t.Context(), c, r); got.err == nil || len(up.Requests()) != before+1 {
+				t.Errorf("a stream was repaired: %+v", got)
+			}
+		})
+	}
 }
 
 func TestCheckModel(t *testing.T) {

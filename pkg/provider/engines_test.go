@@ -49,7 +49,7 @@ func TestRealOllama(t *testing.T) {
 		r := ask("x")
 		r.Schema = []byte(`{"type":"nonsense"}`)
 		_, err := start(t, nil).Chat(t.Context(), r)
-		wantFault(t, err, fault.Upstream)
+		wantFault(t, err, fault.Invalid, "not a JSON schema")
 	})
 	t.Run("leaving frees the one place", func(t *testing.T) {
 		c := start(t, nil)

@@ -141,7 +141,12 @@ func listen(ctx context.Context, c *provider.Client, streamed bool) (h heard) {
 		}
 		return h
 	}
-	for ev, err := range c.ChatStream(ctx, ask("How long?")) {
+	return listenTo(ctx, c, ask("How long?"))
+}
+
+// listenTo reads a streamed answer.
+func listenTo(ctx context.Context, c *provider.Client, r provider.ChatRequest) (h heard) {
+	for ev, err := range c.ChatStream(ctx, r) {
 		if ev.Seam != nil {
 			h.seam, h.text = ev.Seam, ""
 		}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"signpost.internal/pkg/fault"
 )
@@ -55,7 +57,8 @@ type ChatRequest struct {
 	MaxTokens int
 	// Temperature is sent as it is, 0 to 2; 0 is greedy.
 	Temperature float64
-	// Schema is a JSON schema that the answer must follow; nil for free text.
+	// Schema is a JSON schema that the answer must follow; nil for free text. An
+	// answer that does not is sent back to the model once, unless it is streamed.
 	Schema json.RawMessage
 }
 
@@ -303,25 +306,55 @@ func checkRequest(r ChatRequest) error {
 	if !(r.Temperature >= 0 && r.Temperature <= 2) {
 		return fault.New(fault.Invalid, "The temperature is not between 0 and 2.")
 	}
-	if r.Schema != nil && !json.Valid(r.Schema) {
-		return fault.New(fault.Invalid, "The schema is not JSON.")
-	}
 	return nil
 }
 
+// noFiles keeps a schema from referring to what is outside it.
+type noFiles struct{}
+
+// Load refuses.
+func (noFiles) Load(string) (any, error) { return nil, errors.New("the schema refers to another") }
+
+// compile reads a JSON schema; nil stays nil.
+func compile(schema json.RawMessage) (*jsonschema.Schema, error) {
+	if schema == nil {
+		return nil, nil
+	}
+	const name = "schema.json"
+	compiler := jsonschema.NewCompiler()
+	compiler.UseLoader(noFiles{})
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err == nil {
+		err = compiler.AddResource(name, document)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The schema is not JSON.")
+	}
+	form, err := compiler.Compile(name)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The schema is not a JSON schema.")
+	}
+	return form, nil
+}
+
 // checkAnswer returns an error for a complete answer that is of no use.
-func checkAnswer(ctx context.Context, e engine, a *ChatResponse, schema json.RawMessage) error {
+func checkAnswer(ctx context.Context, e engine, a *ChatResponse, form *jsonschema.Schema) error {
 	switch {
 	case strings.TrimSpace(a.Content) == "" && strings.TrimSpace(a.Reasoning) != "":
 		return fault.Wrap(fault.Upstream, errThoughts, e.name+" thought aloud and gave no answer: allow it more tokens, or use a model that does not reason.")
 	case strings.TrimSpace(a.Content) == "":
 		return e.classify(ctx, a.Model, errEmpty)
-	case schema == nil:
+	case form == nil:
 		return nil
 	case a.FinishReason == FinishLength:
 		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer was cut at its length limit.")
-	case !json.Valid([]byte(a.Content)):
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(a.Content))
+	if err != nil {
 		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer is not JSON.")
+	}
+	if err := form.Validate(value); err != nil { // which would quote the answer
+		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer does not follow the schema.")
 	}
 	return nil
 }
