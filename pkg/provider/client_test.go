@@ -296,8 +296,8 @@ func TestCheckModel(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for _, test := range []struct{ variable, value, says string }{
-		{"LLM_PROVIDER", "openai", "accepted are ollama, vllm"},
-		{"LLM_PROVIDER", " ", "accepted are ollama, vllm"},
+		{"LLM_PROVIDER", "openai", "accepted are auto, ollama, vllm and none"},
+		{"LLM_PROVIDER", " ", "accepted are auto, ollama, vllm and none"},
 		{"EMBEDDING_PROVIDER", "x", "accepted are ollama, vllm"},
 		{"OLLAMA_URL", "localhost:11434", "http://"},
 		{"OLLAMA_URL", "ftp://host", "http://"},

@@ -58,7 +58,7 @@ func (c Config) Validate() []error {
 		faults = append(faults, fmt.Errorf("%s: %q: %s", variable, value, accepted))
 	}
 	if !slices.Contains([]string{Ollama, VLLM, Auto, None}, strings.ToLower(c.Provider)) {
-		reject("LLM_PROVIDER", c.Provider, "accepted are ollama, vllm, auto and none")
+		reject("LLM_PROVIDER", c.Provider, "accepted are auto, ollama, vllm and none")
 	}
 	for _, p := range []struct{ variable, value string }{
 		{"LLM_FALLBACK", c.Fallback},

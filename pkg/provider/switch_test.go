@@ -48,7 +48,7 @@ func TestSwitch(t *testing.T) {
 	}
 	for _, s := range []provider.Selection{{}, {Provider: "openai"}, {Provider: "ollama", Fallback: "x"}} {
 		err := c.Switch(t.Context(), s)
-		wantFault(t, err, fault.Invalid, "accepted are ollama, vllm", "Nothing was changed")
+		wantFault(t, err, fault.Invalid, "ollama, vllm and none", "Nothing was changed")
 		if got := c.Selection(); got != (provider.Selection{Provider: "vllm", Fallback: "ollama"}) {
 			t.Errorf("in force: %+v", got)
 		}
