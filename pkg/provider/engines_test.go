@@ -158,3 +158,43 @@ func TestSimulator(t *testing.T) {
 		}
 	})
 }
+
+// TestRealFallback holds that a real Ollama goes on where a server of vLLM's
+// protocol dies, before its first token and in the middle of its answer.
+func TestRealFallback(t *testing.T) {
+	sim := enginetest.StartSim(t, "--inter-token-latency=20ms")
+	ollama := enginetest.StartOllama(t)
+	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": sim.URL, "OLLAMA_URL": ollama.URL})
+	if got := c.Status(t.Context()); got.Provider != "vllm" || !got.Reachable {
+		t.Errorf("status %+v", got)
+	}
+	var (
+		seam  *provider.Seam
+		text  string
+		final *provider.ChatResponse
+	)
+	for ev, err := range c.ChatStream(t.Context(), ask(strings.Repeat("word ", 500))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Seam != nil {
+			seam, text = ev.Seam, ""
+		}
+		if text += ev.Content; seam == nil {
+			sim.Kill(t)
+		}
+		final = ev.Final
+	}
+	want := provider.Seam{FromProvider: "vllm", FromModel: enginetest.SimModel, ToProvider: "ollama", ToModel: tinymodels.ChatModel, Reason: "cut"}
+	if seam == nil || *seam != want || text != tinymodels.Reply || final.Fallback != "vllm cut" {
+		t.Errorf("seam %+v, text %q, final %+v", seam, text, final)
+	}
+	got, err := c.Chat(t.Context(), ask("x"))
+	if err != nil || got.Content != tinymodels.Reply || got.Fallback != "vllm unreachable" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	sim.Start(t)
+	if got, err = c.Chat(t.Context(), ask("x")); err != nil || got.Provider != "vllm" || got.Fallback != "" {
+		t.Errorf("after its return: %+v, %v", got, err)
+	}
+}

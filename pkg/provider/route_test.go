@@ -431,7 +431,19 @@ func TestLoading(t *testing.T) {
 			t.Error("no error")
 		}
 		time.Sleep(probeAge)
-		if got := c.Status(t.Context()); got.State != Unreachable {
+		before := cold.chats.Load()
+		for range 4 { // within loadAge
+			if got := c.Status(t.Context()); got.State != Unreachable {
+				t.Errorf("status %+v", got)
+			}
+			time.Sleep(probeAge)
+		}
+		if n := cold.chats.Load() - before; n != 1 {
+			t.Errorf("a model that does not load was asked %d times", n)
+		}
+		cold.answer = nil
+		time.Sleep(probeAge)
+		if got := c.Status(t.Context()); got.State != Ready {
 			t.Errorf("status %+v", got)
 		}
 	})

@@ -56,6 +56,7 @@ type UpstreamStatus struct {
 const (
 	probeTimeout = 2 * time.Second
 	probeAge     = 5 * time.Second
+	loadAge      = 20 * time.Second
 )
 
 // probe keeps the latest status. At most one look is under way at a time.
@@ -74,8 +75,20 @@ type loadKey struct {
 
 // load is a question for one token, which makes a cold server load the model.
 type load struct {
-	done chan struct{}
-	err  error
+	done  chan struct{}
+	err   error
+	ended time.Time
+}
+
+// stale reports whether the question is to be asked anew. A model that a server
+// cannot load is not loaded every few seconds.
+func (l *load) stale() bool {
+	select {
+	case <-l.done:
+		return l.err == nil || why(l.err).reason != "server_error" || time.Since(l.ended) >= loadAge
+	default:
+		return false
+	}
 }
 
 // Status says how the models stand. It looks at most every five seconds, and
@@ -237,7 +250,7 @@ func (c *Client) answers(ctx context.Context, e engine, t target, model string) 
 	key := loadKey{t.up, model}
 	c.probe.mu.Lock()
 	l := c.probe.loads[key]
-	if l == nil {
+	if l == nil || l.stale() {
 		l = &load{done: make(chan struct{})}
 		if c.probe.loads == nil {
 			c.probe.loads = map[loadKey]*load{}
@@ -274,9 +287,7 @@ func (c *Client) load(key loadKey, l *load) {
 		e.name += " at " + e.address
 		l.err = e.classify(ctx, key.model, err)
 	}
-	c.probe.mu.Lock()
-	delete(c.probe.loads, key)
-	c.probe.mu.Unlock()
+	l.ended = time.Now()
 	close(l.done)
 }
 
