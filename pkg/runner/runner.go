@@ -264,7 +264,7 @@ Signpost is running. Ctrl-C stops it. Logs: %s
 Try, in another terminal:
 
   curl -s %s/query -H 'Content-Type: application/json' \
-    -d '{"question": "What is the most a client can owe and still get a debt relief order?"}'
+    -d '{"question": "How long does breathing space last?"}'
 
   curl -s %s/convert -H 'Content-Type: application/json' \
     -d '{"client_name": "Ms Example", "notes": "Rent arrears £1,240. Client to send her tenancy agreement by 5 June."}'
