@@ -180,6 +180,8 @@ func TestBadRequests(t *testing.T) {
 		"a high temperature": {Messages: ask("x").Messages, Temperature: 2.1},
 		"no temperature":     {Messages: ask("x").Messages, Temperature: math.NaN()},
 		"a broken schema":    {Messages: ask("x").Messages, Schema: json.RawMessage(`{`)},
+		"no schema":          {Messages: ask("x").Messages, Schema: json.RawMessage(`{"type": "nonsense"}`)},
+		"a schema elsewhere": {Messages: ask("x").Messages, Schema: json.RawMessage(`{"$ref": "file:///etc/hostname"}`)},
 		"another model":      {Messages: ask("x").Messages, Model: "gpt-4"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,13 +201,48 @@ func TestBadRequests(t *testing.T) {
 	wantFault(t, err, fault.Upstream, "not JSON")
 }
 
+// TestRepair holds that an answer that does not follow the schema is sent back
+// once.
+func TestRepair(t *testing.T) {
+	for name, s := range stubs {
+		t.Run(name, func(t *testing.T) {
+			up := s.start(t, `{"answer": 7}`)
+			c := open(t, with(up, "VLLM_MODEL", providertest.VLLMModel))
+			r := ask("x")
+			r.Schema = json.RawMessage(schema)
+			_, err := c.Chat(t.Context(), r)
+			wantFault(t, err, fault.Upstream, "does not follow the schema")
+			if n := len(up.Requests()); n != 2 {
+				t.Errorf("asked %d times, want twice", n)
+			}
+			second := lastBody(t, up, s.chatPath)["messages"].([]any)
+			if len(second) != 4 || second[2].(map[string]any)["content"] != `{"answer": 7}` {
+				t.Errorf("sent back: %v", second)
+			}
+			up.Handle(func(http.ResponseWriter, *http.Request) bool { // right from now on
+				up.SetReply(jsonReply)
+				return false
+			})
+			if got, err := c.Chat(t.Context(), r); err != nil || got.Content != jsonReply {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			up.Handle(nil)
+			up.SetReply("{}")
+			before := len(up.Requests())
+			if got := listenTo(t.Context(), c, r); got.err == nil || len(up.Requests()) != before+1 {
+				t.Errorf("a stream was repaired: %+v", got)
+			}
+		})
+	}
+}
+
 func TestCheckModel(t *testing.T) {
 	for _, test := range []struct {
 		environ  map[string]string
 		accepted []string
 		refused  []string
 	}{
-		{map[string]string{}, []string{"", "llama3.2"}, []string{"mistral", "llama3.2:1b", " "}},
+		{map[string]string{"LLM_FALLBACK": "none"}, []string{"", "llama3.2"}, []string{"mistral", "llama3.2:1b", " "}},
 		{map[string]string{"OLLAMA_MODEL": "mistral"}, []string{"", "llama3.2", "mistral"}, []string{"gpt-4"}},
 		{map[string]string{"LLM_PROVIDER": "VLLM", "VLLM_MODEL": "qwen", "LLM_ALLOWED_MODELS": "a, b"}, []string{"", "llama3.2", "qwen", "a", "b"}, []string{"c", "nomic-embed-text"}},
 		{map[string]string{"LLM_PROVIDER": "vllm"}, []string{"", "llama3.2"}, []string{"qwen"}},
@@ -259,8 +296,8 @@ func TestCheckModel(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for _, test := range []struct{ variable, value, says string }{
-		{"LLM_PROVIDER", "openai", "accepted are ollama, vllm"},
-		{"LLM_PROVIDER", " ", "accepted are ollama, vllm"},
+		{"LLM_PROVIDER", "openai", "accepted are auto, ollama, vllm and none"},
+		{"LLM_PROVIDER", " ", "accepted are auto, ollama, vllm and none"},
 		{"EMBEDDING_PROVIDER", "x", "accepted are ollama, vllm"},
 		{"OLLAMA_URL", "localhost:11434", "http://"},
 		{"OLLAMA_URL", "ftp://host", "http://"},
@@ -275,6 +312,12 @@ func TestConfig(t *testing.T) {
 		{"OLLAMA_CONTEXT", "100", "512"},
 		{"LLM_FIRST_TOKEN_TIMEOUT", "0s", "above 0"},
 		{"LLM_IDLE_TIMEOUT", "-1s", "above 0"},
+		{"LLM_FALLBACK", "auto", "accepted are ollama, vllm and none"},
+		{"VISION_PROVIDER", "auto", "accepted are ollama, vllm and none"},
+		{"VLLM_URL", "http://a:8000,,http://b:8000", "http://"},
+		{"LLM_CONCURRENCY", "0", "from 1"},
+		{"LLM_QUEUE", "-1", "from 0"},
+		{"LLM_QUEUE_TIMEOUT", "0s", "above 0"},
 	} {
 		cfg := config(t, nil)
 		if faults := cfg.Validate(); len(faults) != 0 {
@@ -309,9 +352,17 @@ func TestStatus(t *testing.T) {
 		if got := c.Status(t.Context()); got.State != provider.Ready {
 			t.Errorf("status %+v", got)
 		}
-		if n := len(up.Requests()); n != 1 {
-			t.Errorf("%d requests, want 1", n)
+		if n := len(up.Requests()); n != 2 {
+			t.Errorf("%d requests, want one for the list and one for a token", n)
 		}
+	})
+	t.Run("as a readiness probe", func(t *testing.T) {
+		up := providertest.NewOllama(t, reply)
+		if err := open(t, up.Environ()).Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		up.Close()
+		wantFault(t, open(t, up.Environ()).Check(t.Context()), fault.Unavailable, "Ollama at "+up.URL+" cannot be reached")
 	})
 	t.Run("a caller who does not wait", func(t *testing.T) {
 		up := providertest.NewOllama(t, reply)
@@ -371,7 +422,7 @@ func TestStatus(t *testing.T) {
 		if !strings.Contains(got.Reason, "a:latest, a, b, c, d and 3 more") {
 			t.Errorf("reason %q", got.Reason)
 		}
-		if !strings.Contains(lines.String(), "state=model_missing") || strings.Count(lines.String(), "\n") != 1 {
+		if !strings.Contains(lines.String(), "state=model_missing") || strings.Count(lines.String(), "\n") != 3 {
 			t.Errorf("log %q", lines.String())
 		}
 	})

@@ -53,6 +53,7 @@ type target struct {
 func stub(start func(testing.TB, string) *providertest.Upstream, g target) target {
 	g.reply, g.jsonReply, g.sight, g.dimension, g.limit = reply, reply, reply, providertest.Dimension, 8192
 	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
+	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
 	g.except = map[string]string{"schema": "the stub has one answer; TestOnTheWire looks at the schema sent"}
 	return g
 }
@@ -83,7 +84,7 @@ func TestContract(t *testing.T) {
 			provider: "vllm", model: enginetest.SimModel, reply: reply, dimension: 384, limit: 8192, needs: true,
 			remedy: "`vllm serve no-such`",
 			environ: func(testing.TB) map[string]string {
-				return map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL}
+				return map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL, "LLM_FALLBACK": "none", "VISION_PROVIDER": "vllm"}
 			},
 			except: map[string]string{
 				"schema":                     "it ignores response_format",
@@ -123,7 +124,7 @@ func contract(t *testing.T, g target) {
 		if got.Usage.InputTokens < 10 || got.Usage.OutputTokens < 9 {
 			t.Errorf("Usage = %+v", got.Usage)
 		}
-		got.FirstToken, got.Usage = 0, provider.Usage{}
+		got.FirstToken, got.QueueTime, got.Usage = 0, 0, provider.Usage{}
 		want := &provider.ChatResponse{Content: g.reply, Provider: g.provider, Model: g.model, FinishReason: provider.FinishStop}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -276,7 +277,10 @@ func contract(t *testing.T, g target) {
 		if got.Checked.IsZero() {
 			t.Error("Checked is not set")
 		}
-		got.Checked = time.Time{}
+		if len(got.Upstreams) != 3 || got.Upstreams[0].State != provider.Ready || got.Upstreams[0].Route != "text" {
+			t.Errorf("upstreams %+v", got.Upstreams)
+		}
+		got.Checked, got.Upstreams = time.Time{}, nil
 		want := provider.Status{Provider: g.provider, Model: g.model, State: provider.Ready, Reachable: true}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

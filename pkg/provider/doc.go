@@ -1,11 +1,46 @@
-// Package provider talks to the language model that the operator chose: Ollama
-// (LLM_PROVIDER=ollama), vLLM (vllm) or none at all (none).
+// Package provider talks to the language models that the operator chose: on
+// Ollama (LLM_PROVIDER=ollama), on vLLM (vllm), on whichever is ready (auto) or
+// none at all (none).
 //
 // [Open] returns one concrete [Client] for every engine. What must hold for any
 // engine lives once, in the Client: model names, timeouts, batching, the checks
 // on answers and vectors, the classification of errors. Below it stand two
 // small unexported drivers that know a wire protocol each; package providertest
 // has a stub server for both, and one contract suite runs on both.
+//
+// # Routes
+//
+// Text, embeddings and images have a route each: tiers in the order of choice,
+// and in a tier the replicas of one engine. A call tries the servers in order:
+// within a tier those first that did not fail just now, and of these the one
+// with the fewest calls. The next server is asked when one cannot be reached,
+// is slow to its first token, full, broken or without the model; not when the
+// request itself is at fault, and not when the caller left (see why in
+// upstream.go, which has the whole list). An answer says in Fallback what
+// happened. When all failed and one of them only in passing, all are asked once
+// more, within a budget; nothing else repeats a call.
+//
+// A server that fails in the middle of a streamed answer is not hidden: the next
+// begins anew after a [Seam]. Nothing is spliced.
+//
+// A breaker for each model on a server keeps calls away for a while after
+// repeated failures. Each server has so many places (LLM_CONCURRENCY) and so
+// long a queue (LLM_QUEUE); beyond, calls are refused with fault.Busy.
+//
+// Embeddings do not fall back to another model: vectors of two models cannot be
+// compared. Replicas must reproduce the same [EmbeddingIdentity].
+//
+// # Switching
+//
+// [Client.Switch] and an edit of PROVIDER_FILE put another provider in force for
+// the calls that begin afterwards; calls under way end where they began. The
+// latest change wins. After a restart PROVIDER_FILE wins over the environment.
+//
+// # Readiness
+//
+// [Client.Status] asks: is the model listed, and did it answer since it last
+// failed? One that did not is asked for one token; while that takes its time, as
+// a cold model does, it is loading.
 //
 // # An answer is whole or it is an error
 //

@@ -57,24 +57,7 @@ type ending struct {
 	usage  Usage
 }
 
-// noDriver stands for LLM_PROVIDER=none.
-type noDriver struct{ variable string }
-
-func (d noDriver) none() error {
-	return fault.New(fault.Unavailable, "No model is configured: set "+d.variable+" to ollama or vllm.")
+// none is the error where a route has no engine.
+func none(variable string) error {
+	return fault.New(fault.Unavailable, "No model is configured: set "+variable+" to ollama or vllm.")
 }
-
-func (d noDriver) chat(context.Context, call, func(delta) bool) (ending, error) {
-	return ending{}, d.none()
-}
-
-func (d noDriver) embed(context.Context, string, []string) ([][]float32, int, error) {
-	return nil, 0, d.none()
-}
-
-func (d noDriver) models(context.Context) ([]string, error) { return nil, d.none() }
-
-func (d noDriver) sees(context.Context, string) (bool, error) { return false, d.none() }
-
-func (d noDriver) engine() engine { return engine{} }
-func (d noDriver) close()         {}

@@ -49,7 +49,7 @@ func TestRealOllama(t *testing.T) {
 		r := ask("x")
 		r.Schema = []byte(`{"type":"nonsense"}`)
 		_, err := start(t, nil).Chat(t.Context(), r)
-		wantFault(t, err, fault.Upstream)
+		wantFault(t, err, fault.Invalid, "not a JSON schema")
 	})
 	t.Run("leaving frees the one place", func(t *testing.T) {
 		c := start(t, nil)
@@ -138,7 +138,7 @@ func TestRealOllamaBusy(t *testing.T) {
 // TestSimulator holds what only the simulator of vLLM shows.
 func TestSimulator(t *testing.T) {
 	server := enginetest.StartSim(t, "--max-num-seqs=1", "--max-waiting-queue-length=1", "--inter-token-latency=20ms")
-	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1"})
+	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1", "LLM_FALLBACK": "none"})
 	t.Run("a full queue, said within a stream", func(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
@@ -157,4 +157,44 @@ func TestSimulator(t *testing.T) {
 			<-answers
 		}
 	})
+}
+
+// TestRealFallback holds that a real Ollama goes on where a server of vLLM's
+// protocol dies, before its first token and in the middle of its answer.
+func TestRealFallback(t *testing.T) {
+	sim := enginetest.StartSim(t, "--inter-token-latency=20ms")
+	ollama := enginetest.StartOllama(t)
+	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": sim.URL, "OLLAMA_URL": ollama.URL})
+	if got := c.Status(t.Context()); got.Provider != "vllm" || !got.Reachable {
+		t.Errorf("status %+v", got)
+	}
+	var (
+		seam  *provider.Seam
+		text  string
+		final *provider.ChatResponse
+	)
+	for ev, err := range c.ChatStream(t.Context(), ask(strings.Repeat("word ", 500))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Seam != nil {
+			seam, text = ev.Seam, ""
+		}
+		if text += ev.Content; seam == nil {
+			sim.Kill(t)
+		}
+		final = ev.Final
+	}
+	want := provider.Seam{FromProvider: "vllm", FromModel: enginetest.SimModel, ToProvider: "ollama", ToModel: tinymodels.ChatModel, Reason: "cut"}
+	if seam == nil || *seam != want || text != tinymodels.Reply || final.Fallback != "vllm cut" {
+		t.Errorf("seam %+v, text %q, final %+v", seam, text, final)
+	}
+	got, err := c.Chat(t.Context(), ask("x"))
+	if err != nil || got.Content != tinymodels.Reply || got.Fallback != "vllm unreachable" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	sim.Start(t)
+	if got, err = c.Chat(t.Context(), ask("x")); err != nil || got.Provider != "vllm" || got.Fallback != "" {
+		t.Errorf("after its return: %+v, %v", got, err)
+	}
 }

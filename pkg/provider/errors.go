@@ -40,6 +40,18 @@ var (
 	errEmpty      = errors.New("the answer is empty")
 	errGarbled    = errors.New("the answer cannot be read")
 	errMismatch   = errors.New("the embeddings do not match the texts")
+	errThoughts   = errors.New("there are thoughts and no answer")
+	errUnfit      = errors.New("the answer does not follow the schema")
+	errNoModel    = errors.New("the server lists no model")
+)
+
+// Why the Client did not send a call.
+var (
+	errFull   = errors.New("the queue for the server is full")
+	errWaited = errors.New("no place on the server within LLM_QUEUE_TIMEOUT")
+	errOpen   = errors.New("the server failed just now and is left alone for a while")
+	errBlind  = errors.New("the model does not read images")
+	errOther  = errors.New("the server makes other embeddings")
 )
 
 // Why the Client itself gave up on a call (context causes).
@@ -47,6 +59,8 @@ var (
 	errSlowStart = errors.New("no token within LLM_FIRST_TOKEN_TIMEOUT")
 	errStalled   = errors.New("no further token within LLM_IDLE_TIMEOUT")
 )
+
+const canceledDetail = "The request was cancelled."
 
 // errStopped ends a driver's stream because its reader wants no more of it.
 var errStopped = errors.New("the reader stopped")
@@ -111,7 +125,7 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fault.Wrap(fault.Timeout, err, e.name+" did not finish in the time that the request has.")
 	case ctx.Err() != nil:
-		return fault.Wrap(fault.Canceled, err, "The request was cancelled.")
+		return fault.Wrap(fault.Canceled, err, canceledDetail)
 	case errors.As(err, &tooLong):
 		return tooLong.fault()
 	case errors.As(err, &status):
@@ -136,8 +150,8 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 }
 
 // blind is the error for an image sent to a model that cannot read it.
-func blind(model string, cause error) error {
-	return fault.Wrap(fault.Unavailable, cause, fmt.Sprintf("The model %s does not read images: set VISION_MODEL to one that does.", model))
+func blind(model string) error {
+	return fault.Wrap(fault.Unavailable, errBlind, fmt.Sprintf("The model %s does not read images: set VISION_MODEL to one that does.", model))
 }
 
 // refusesImage reports whether an engine refused a call with an image for the

@@ -130,7 +130,7 @@ func TestFaults(t *testing.T) {
 				}
 			})
 			t.Run("no such host", func(t *testing.T) {
-				_, err := open(t, map[string]string{"LLM_PROVIDER": name, s.urlVar: "http://engine.invalid:1", "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
+				_, err := open(t, map[string]string{"LLM_PROVIDER": name, "LLM_FALLBACK": "none", s.urlVar: "http://engine.invalid:1", "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
 				wantFault(t, err, fault.Unavailable, "cannot be reached", s.urlVar)
 			})
 			t.Run("a certificate nobody trusts", func(t *testing.T) {
@@ -138,12 +138,12 @@ func TestFaults(t *testing.T) {
 				server.Config.ErrorLog = quiet()
 				server.StartTLS()
 				defer server.Close()
-				_, err := open(t, map[string]string{"LLM_PROVIDER": name, s.urlVar: server.URL, "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
+				_, err := open(t, map[string]string{"LLM_PROVIDER": name, "LLM_FALLBACK": "none", s.urlVar: server.URL, "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
 				wantFault(t, err, fault.Unavailable, "certificate", s.urlVar)
 			})
 			t.Run("https to a server that speaks http", func(t *testing.T) {
 				up := s.start(t, reply)
-				_, err := open(t, map[string]string{"LLM_PROVIDER": name, s.urlVar: strings.Replace(up.URL, "http:", "https:", 1), "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
+				_, err := open(t, map[string]string{"LLM_PROVIDER": name, "LLM_FALLBACK": "none", s.urlVar: strings.Replace(up.URL, "http:", "https:", 1), "VLLM_MODEL": "m"}).Chat(t.Context(), ask("x"))
 				wantFault(t, err, fault.Unavailable, "https", s.urlVar)
 			})
 		})

@@ -1,19 +1,22 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"signpost.internal/pkg/fault"
 )
@@ -54,7 +57,8 @@ type ChatRequest struct {
 	MaxTokens int
 	// Temperature is sent as it is, 0 to 2; 0 is greedy.
 	Temperature float64
-	// Schema is a JSON schema that the answer must follow; nil for free text.
+	// Schema is a JSON schema that the answer must follow; nil for free text. An
+	// answer that does not is sent back to the model once, unless it is streamed.
 	Schema json.RawMessage
 }
 
@@ -74,21 +78,37 @@ type ChatResponse struct {
 	Content string // never blank
 	// Reasoning is what the model thought aloud before its answer. It is not
 	// part of the answer and not checked by anyone.
-	Reasoning    string
-	Provider     string
-	Model        string // as the engine names it
+	Reasoning string
+	Provider  string
+	Model     string // as the engine names it
+	// Fallback says, in ASCII, why the first choice did not answer, such as
+	// "vllm unreachable"; empty when it did.
+	Fallback     string
 	Usage        Usage
+	QueueTime    time.Duration // waited for a place on the server
 	FirstToken   time.Duration // from the call to the first token, reasoning included
 	FinishReason string        // FinishStop, FinishLength or the engine's own word
 }
 
-// StreamEvent is a piece of an answer, or its end.
+// StreamEvent is a piece of an answer, a seam, or the end.
 type StreamEvent struct {
 	Content   string
 	Reasoning string
+	// Seam is not nil where a server failed in the middle of its answer: what
+	// the stream yielded before is void, and another begins anew. Such an event
+	// has no text.
+	Seam *Seam
 	// Final is nil but on the last event, which has no text of its own; its
 	// Content is the whole answer.
 	Final *ChatResponse
+}
+
+// Seam says which server failed in the middle of its answer, and which begins
+// anew.
+type Seam struct {
+	FromProvider, FromModel string
+	ToProvider, ToModel     string
+	Reason                  string // one word
 }
 
 // EmbedResponse holds one vector for each text, in the order of the texts.
@@ -103,104 +123,109 @@ type EmbedResponse struct {
 // Options are what the program sets.
 type Options struct {
 	Logger *slog.Logger // nil discards
+	// Observe is told of each attempt that ended; nil for nobody. It is called
+	// by many at the same time and must not block.
+	Observe func(Attempt)
+	// Switched is told of each switch, with the provider that is now in force;
+	// nil for nobody.
+	Switched func(provider string)
 }
 
-// Client talks to the configured engine. Its methods may be called at the same
+// Attempt is a call to one server, as metrics see it.
+type Attempt struct {
+	Operation  string // chat, describe or embed
+	Provider   string
+	Model      string // empty when it was not found out
+	Outcome    string // ok, or in one word why not
+	Number     int    // 1 for the first server tried by a call
+	Usage      Usage
+	QueueTime  time.Duration
+	FirstToken time.Duration // from the attempt's begin; 0 for none
+	Duration   time.Duration
+}
+
+// Client talks to the configured engines. Its methods may be called at the same
 // time; all errors of calls are faults.
 type Client struct {
-	cfg         Config
-	provider    string // lower case
-	embedding   string // lower case
-	text        driver // chat and images
-	embedder    driver
-	logger      *slog.Logger
-	discovered  atomic.Pointer[string] // the model found on the server, when none is configured
-	seeing      sync.Map               // names of the models known to read images
-	probe       probe
-	accepted    []string // model names of requests, besides DefaultModel
-	embedderOwn bool     // embedder is not text
+	cfg      Config // of the environment
+	logger   *slog.Logger
+	observe  func(Attempt)
+	switched func(string)
+	repeat   failsafe.Executor[*ChatResponse]
+	routes   atomic.Pointer[routes]
+	active   atomic.Pointer[string] // the provider that answered last
+	identity identity
+	probe    probe
+
+	switching sync.Mutex
+	life      context.Context // ends with Close
+	end       context.CancelFunc
+	group     sync.WaitGroup // what runs in the background
 }
 
 // Open returns a client for the configuration, or an error that lists all of
-// its faults. It touches no network.
+// its faults. It reads PROVIDER_FILE where one is set and touches no network. The
+// caller closes the client.
 func Open(cfg Config, o Options) (*Client, error) {
 	if err := errors.Join(cfg.Validate()...); err != nil {
 		return nil, err
 	}
-	c := &Client{
-		cfg:       cfg,
-		provider:  strings.ToLower(cfg.Provider),
-		embedding: cfg.embeddingProvider(),
-		logger:    o.Logger,
-	}
+	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat()}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if c.text, err = newDriver(cfg, c.provider, "LLM_PROVIDER", "VLLM_URL", cfg.VLLMURL); err != nil {
+	var read file
+	if cfg.File != "" {
+		var err error
+		if read, err = readFile(cfg.File); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %w", err)
+		}
+		if cfg, err = c.settings(read.content); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %s: %w", c.cfg.File, err)
+		}
+		if err := errors.Join(cfg.Validate()...); err != nil {
+			return nil, fmt.Errorf("PROVIDER_FILE: %s: %w", c.cfg.File, err)
+		}
+	}
+	r, err := newRoutes(cfg, nil)
+	if err != nil {
 		return nil, err
 	}
-	c.embedder = c.text
-	if c.embedding != c.provider || c.embedding == VLLM && cfg.VLLMEmbeddingURL != "" {
-		c.embedderOwn = true
-		if c.embedder, err = newDriver(cfg, c.embedding, "EMBEDDING_PROVIDER", "VLLM_EMBEDDING_URL", cfg.vllmEmbeddingURL()); err != nil {
-			return nil, err
-		}
-	}
-	for _, name := range append([]string{c.configured()}, cfg.AllowedModels...) {
-		if name = strings.TrimSpace(name); name != "" && name != DefaultModel && !slices.Contains(c.accepted, name) {
-			c.accepted = append(c.accepted, name)
-		}
+	c.routes.Store(r)
+	c.life, c.end = context.WithCancel(context.Background())
+	if cfg.File != "" {
+		c.group.Go(func() { c.watchFile(read) })
 	}
 	return c, nil
 }
 
-func newDriver(cfg Config, name, variable, vllmVariable, vllmURL string) (driver, error) {
-	switch name {
-	case Ollama:
-		base, err := parseURL(cfg.OllamaURL)
-		if err != nil {
-			return nil, err
-		}
-		return newOllama(base, cfg.OllamaContext), nil
-	case VLLM:
-		base, err := parseURL(vllmURL)
-		if err != nil {
-			return nil, err
-		}
-		return newVLLM(base, vllmVariable, cfg.VLLMAPIKey), nil
-	}
-	return noDriver{variable: variable}, nil
-}
-
-// Close waits for a probe under way and frees idle connections. Calls under way
-// are their callers' to cancel.
+// Close ends what runs in the background and frees idle connections. Calls
+// under way are their callers' to cancel.
 func (c *Client) Close() {
-	c.probe.wait()
-	c.text.close()
-	if c.embedderOwn {
-		c.embedder.close()
+	c.end()
+	c.group.Wait()
+	c.switching.Lock()
+	defer c.switching.Unlock()
+	for _, u := range c.routes.Load().upstreams {
+		u.driver.close()
 	}
 }
 
-// Provider returns the active provider: ollama, vllm or none.
-func (c *Client) Provider() string { return c.provider }
+// Provider returns the active provider: ollama, vllm or none. With auto it is
+// the one that answered last, and auto until one did.
+func (c *Client) Provider() string {
+	r := c.routes.Load()
+	if active := c.active.Load(); r.provider == Auto && active != nil {
+		return *active
+	}
+	return r.provider
+}
 
-// Model returns the name of the configured model. It is empty for none, and for
-// vLLM without VLLM_MODEL until the server was first asked.
+// Model returns the name of the configured model of the first choice. It is
+// empty for none, and for vLLM without VLLM_MODEL until the server was asked.
 func (c *Client) Model() string {
-	if found := c.discovered.Load(); found != nil {
-		return *found
-	}
-	return c.configured()
-}
-
-func (c *Client) configured() string {
-	switch c.provider {
-	case Ollama:
-		return c.cfg.OllamaModel
-	case VLLM:
-		return c.cfg.VLLMModel
+	if t, ok := c.routes.Load().first(); ok {
+		return t.name("")
 	}
 	return ""
 }
@@ -209,52 +234,32 @@ func (c *Client) configured() string {
 // for the configured one (DefaultModel), the configured one, and those of
 // LLM_ALLOWED_MODELS. For any other it is a fault.Invalid that lists these.
 func (c *Client) CheckModel(model string) error {
-	if model == "" || model == DefaultModel || slices.Contains(c.accepted, model) || model == c.Model() {
+	return c.routes.Load().check(model)
+}
+
+func (r *routes) check(model string) error {
+	if r.own(model) || slices.Contains(r.accepted, model) {
 		return nil
 	}
-	accepted := append([]string{DefaultModel + " (the configured model)"}, c.accepted...)
+	accepted := append([]string{DefaultModel + " (the configured model)"}, r.accepted...)
 	detail := "This model is not offered. Accepted are: " + strings.Join(accepted, ", ") + "."
 	err := fault.New(fault.Invalid, detail)
 	err.Fields = []fault.Field{{Name: "model", Detail: detail}}
 	return err
 }
 
-// resolve returns the name under which the engine knows a request's model.
-func (c *Client) resolve(ctx context.Context, model string) (string, error) {
-	if err := c.CheckModel(model); err != nil {
-		return "", err
-	}
-	if model != "" && model != DefaultModel {
-		return model, nil
-	}
-	if name := c.Model(); name != "" || c.provider != VLLM {
-		return name, nil
-	}
-	names, err := c.text.models(ctx)
-	if err != nil {
-		return "", err
-	}
-	if len(names) == 0 {
-		return "", fault.New(fault.Unavailable, "vLLM serves no model: start it with `vllm serve` and a model's name.")
-	}
-	c.discovered.Store(&names[0])
-	return names[0], nil
-}
-
-// Chat returns the model's whole answer. FinishLength may cut free text, which
-// the caller sees by the finish reason; with a Schema it is an error.
+// Chat returns a whole answer. FinishLength may cut free text, which the caller
+// sees by the finish reason; with a Schema it is an error.
 func (c *Client) Chat(ctx context.Context, r ChatRequest) (*ChatResponse, error) {
-	return c.converse(ctx, r, nil, func(delta) bool { return true })
+	return c.converse(ctx, conversation{operation: "chat", request: r})
 }
 
-// ChatStream yields the model's answer piece by piece and at the end one event
-// with Final set. An error is the last thing it yields; what came before it is
-// then a fragment. Leaving the loop stops the engine's work.
+// ChatStream yields an answer piece by piece and at the end one event with Final
+// set. An error is the last thing it yields; what came before it is then a
+// fragment. Leaving the loop stops the engine's work.
 func (c *Client) ChatStream(ctx context.Context, r ChatRequest) iter.Seq2[StreamEvent, error] {
 	return func(yield func(StreamEvent, error) bool) {
-		final, err := c.converse(ctx, r, nil, func(d delta) bool {
-			return yield(StreamEvent{Content: d.content, Reasoning: d.reasoning}, nil)
-		})
+		final, err := c.converse(ctx, conversation{operation: "chat", request: r, emit: func(e StreamEvent) bool { return yield(e, nil) }})
 		switch {
 		case errors.Is(err, errStopped):
 		case err != nil:
@@ -276,100 +281,11 @@ func (c *Client) Describe(ctx context.Context, r DescribeRequest) (*ChatResponse
 	if found := http.DetectContentType(r.Image); found != r.MediaType {
 		return nil, fault.Newf(fault.Invalid, "The image is not what it is said to be: its bytes are not %s.", r.MediaType)
 	}
-	return c.converse(ctx, ChatRequest{
-		Messages:  []Message{{Role: User, Content: r.Prompt}},
-		MaxTokens: r.MaxTokens,
-	}, &image{mediaType: r.MediaType, data: r.Image}, func(delta) bool { return true })
-}
-
-// converse checks a request, runs it and checks the answer. Each piece of text
-// is handed to emit; when that returns false, the error is errStopped.
-func (c *Client) converse(ctx context.Context, r ChatRequest, img *image, emit func(delta) bool) (*ChatResponse, error) {
-	if err := checkRequest(r); err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	ctx, watch := startWatch(ctx, c.cfg.FirstTokenTimeout)
-	defer watch.stop()
-
-	model := c.cfg.VisionModel
-	if img == nil {
-		var err error
-		if model, err = c.resolve(ctx, r.Model); err != nil {
-			return nil, c.text.engine().classify(ctx, c.Model(), err)
-		}
-	}
-	if img != nil {
-		if err := c.checkSight(ctx, model); err != nil {
-			return nil, err
-		}
-	}
-	var (
-		split              splitter
-		content, reasoning strings.Builder
-		first              time.Duration
-	)
-	pass := func(answer, thought string) bool {
-		content.WriteString(answer)
-		reasoning.WriteString(thought)
-		return answer == "" && thought == "" || emit(delta{content: answer, reasoning: thought})
-	}
-	end, err := c.text.chat(ctx, call{
-		model: model, messages: r.Messages, image: img,
-		maxTokens: r.MaxTokens, temperature: r.Temperature, schema: r.Schema,
-	}, func(d delta) bool {
-		watch.progress(c.cfg.IdleTimeout)
-		if first == 0 {
-			first = time.Since(began)
-		}
-		answer, thought := split.add(d.content)
-		return pass(answer, d.reasoning+thought)
+	return c.converse(ctx, conversation{
+		operation: "describe",
+		request:   ChatRequest{Messages: []Message{{Role: User, Content: r.Prompt}}, MaxTokens: r.MaxTokens},
+		image:     &image{mediaType: r.MediaType, data: r.Image},
 	})
-	if err == nil && !pass(split.end()) {
-		err = errStopped
-	}
-	switch {
-	case errors.Is(err, errStopped):
-		return nil, errStopped
-	case img != nil && refusesImage(err):
-		return nil, blind(model, err)
-	case err != nil:
-		err = c.text.engine().classify(ctx, model, err)
-		var status *statusError
-		if errors.As(err, &status) && status.code == 404 {
-			c.discovered.Store(nil) // the server may have another model by now
-		}
-		return nil, err
-	}
-	answer := &ChatResponse{
-		Content:      content.String(),
-		Reasoning:    reasoning.String(),
-		Provider:     c.provider,
-		Model:        end.model,
-		Usage:        end.usage,
-		FirstToken:   first,
-		FinishReason: end.reason,
-	}
-	if answer.Model == "" {
-		answer.Model = model
-	}
-	return answer, c.checkAnswer(ctx, answer, r.Schema != nil)
-}
-
-// checkSight returns an error for a model that does not read images. A model is
-// asked for until it does.
-func (c *Client) checkSight(ctx context.Context, model string) error {
-	if _, known := c.seeing.Load(model); known {
-		return nil
-	}
-	switch sees, err := c.text.sees(ctx, model); {
-	case err != nil:
-		return c.text.engine().classify(ctx, model, err)
-	case !sees:
-		return blind(model, nil)
-	}
-	c.seeing.Store(model, nil)
-	return nil
 }
 
 func checkRequest(r ChatRequest) error {
@@ -390,119 +306,55 @@ func checkRequest(r ChatRequest) error {
 	if !(r.Temperature >= 0 && r.Temperature <= 2) {
 		return fault.New(fault.Invalid, "The temperature is not between 0 and 2.")
 	}
-	if r.Schema != nil && !json.Valid(r.Schema) {
-		return fault.New(fault.Invalid, "The schema is not JSON.")
-	}
 	return nil
+}
+
+// noFiles keeps a schema from referring to what is outside it.
+type noFiles struct{}
+
+// Load refuses.
+func (noFiles) Load(string) (any, error) { return nil, errors.New("the schema refers to another") }
+
+// compile reads a JSON schema; nil stays nil.
+func compile(schema json.RawMessage) (*jsonschema.Schema, error) {
+	if schema == nil {
+		return nil, nil
+	}
+	const name = "schema.json"
+	compiler := jsonschema.NewCompiler()
+	compiler.UseLoader(noFiles{})
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err == nil {
+		err = compiler.AddResource(name, document)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The schema is not JSON.")
+	}
+	form, err := compiler.Compile(name)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The schema is not a JSON schema.")
+	}
+	return form, nil
 }
 
 // checkAnswer returns an error for a complete answer that is of no use.
-func (c *Client) checkAnswer(ctx context.Context, a *ChatResponse, structured bool) error {
-	e := c.text.engine()
+func checkAnswer(ctx context.Context, e engine, a *ChatResponse, form *jsonschema.Schema) error {
 	switch {
 	case strings.TrimSpace(a.Content) == "" && strings.TrimSpace(a.Reasoning) != "":
-		return fault.Wrap(fault.Upstream, errEmpty, e.name+" thought aloud and gave no answer: allow it more tokens, or use a model that does not reason.")
+		return fault.Wrap(fault.Upstream, errThoughts, e.name+" thought aloud and gave no answer: allow it more tokens, or use a model that does not reason.")
 	case strings.TrimSpace(a.Content) == "":
 		return e.classify(ctx, a.Model, errEmpty)
-	case structured && a.FinishReason == FinishLength:
-		return fault.Wrap(fault.Upstream, errIncomplete, "The structured answer was cut at its length limit.")
-	case structured && !json.Valid([]byte(a.Content)):
-		return fault.Wrap(fault.Upstream, errGarbled, "The structured answer is not JSON.")
+	case form == nil:
+		return nil
+	case a.FinishReason == FinishLength:
+		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer was cut at its length limit.")
 	}
-	return nil
-}
-
-// embedBatch is how many texts go to the engine in one request. Both engines
-// work through a batch one text after the other, or nearly.
-const embedBatch = 32
-
-// Embed returns a vector for each text. A text longer than the embedding
-// model's context is a ContextError; nothing is cut. No text may be blank.
-func (c *Client) Embed(ctx context.Context, texts []string) (*EmbedResponse, error) {
-	for i, text := range texts {
-		if strings.TrimSpace(text) == "" {
-			return nil, fault.Newf(fault.Invalid, "Text %d of %d is empty.", i+1, len(texts))
-		}
-	}
-	out := &EmbedResponse{Vectors: make([][]float32, 0, len(texts)), Provider: c.embedding, Model: c.cfg.EmbeddingModel}
-	for batch := range slices.Chunk(texts, embedBatch) {
-		vectors, tokens, err := c.embedOne(ctx, batch)
-		if err != nil {
-			return nil, err
-		}
-		out.Vectors = append(out.Vectors, vectors...)
-		out.Usage.InputTokens += tokens
-	}
-	if len(out.Vectors) > 0 {
-		out.Dimension = len(out.Vectors[0])
-	}
-	if err := checkVectors(out.Vectors, len(texts)); err != nil {
-		return nil, c.embedder.engine().classify(ctx, c.cfg.EmbeddingModel, err)
-	}
-	return out, nil
-}
-
-func (c *Client) embedOne(ctx context.Context, texts []string) ([][]float32, int, error) {
-	ctx, watch := startWatch(ctx, c.cfg.FirstTokenTimeout)
-	defer watch.stop()
-	vectors, tokens, err := c.embedder.embed(ctx, c.cfg.EmbeddingModel, texts)
-	if err == nil && len(vectors) != len(texts) {
-		err = fmt.Errorf("%w: %d for %d texts", errMismatch, len(vectors), len(texts))
-	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(a.Content))
 	if err != nil {
-		return nil, 0, c.embedder.engine().classify(ctx, c.cfg.EmbeddingModel, err)
+		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer is not JSON.")
 	}
-	return vectors, tokens, nil
-}
-
-// checkVectors checks that there are count vectors of one dimension, each of
-// finite numbers that are not all zero.
-func checkVectors(vectors [][]float32, count int) error {
-	if len(vectors) != count {
-		return fmt.Errorf("%w: %d for %d texts", errMismatch, len(vectors), count)
-	}
-	for i, v := range vectors {
-		if len(v) == 0 || len(v) != len(vectors[0]) {
-			return fmt.Errorf("%w: vector %d has %d components, the first has %d", errMismatch, i, len(v), len(vectors[0]))
-		}
-		zero := true
-		for _, x := range v {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("%w: vector %d is not finite", errMismatch, i)
-			}
-			zero = zero && x == 0
-		}
-		if zero {
-			return fmt.Errorf("%w: vector %d is zero", errMismatch, i)
-		}
+	if err := form.Validate(value); err != nil { // which would quote the answer
+		return fault.Wrap(fault.Upstream, errUnfit, "The structured answer does not follow the schema.")
 	}
 	return nil
-}
-
-// watch ends a call that makes no progress.
-type watch struct {
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	late   atomic.Pointer[error] // why the call would be ended now
-}
-
-// startWatch returns a context that ends with the cause errSlowStart after
-// timeout, unless there is progress before.
-func startWatch(ctx context.Context, timeout time.Duration) (context.Context, *watch) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watch{cancel: cancel}
-	w.late.Store(&errSlowStart)
-	w.timer = time.AfterFunc(timeout, func() { cancel(*w.late.Load()) })
-	return ctx, w
-}
-
-// progress allows the call idle more until the next progress.
-func (w *watch) progress(idle time.Duration) {
-	w.late.Store(&errStalled)
-	w.timer.Reset(idle)
-}
-
-func (w *watch) stop() {
-	w.timer.Stop()
-	w.cancel(nil)
 }

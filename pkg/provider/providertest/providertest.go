@@ -103,9 +103,13 @@ func (u *Upstream) Close() {
 	u.server.Close()
 }
 
-// Environ returns the variables that point a service at this server.
+// Environ returns the variables that point a service at this server, and at no
+// other.
 func (u *Upstream) Environ() map[string]string {
-	return map[string]string{"LLM_PROVIDER": u.provider, strings.ToUpper(u.provider) + "_URL": u.URL}
+	return map[string]string{
+		"LLM_PROVIDER": u.provider, strings.ToUpper(u.provider) + "_URL": u.URL,
+		"VISION_PROVIDER": u.provider, "LLM_FALLBACK": "none",
+	}
 }
 
 // Requests returns what was received so far.

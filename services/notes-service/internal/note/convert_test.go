@@ -134,7 +134,7 @@ func TestALyingModel(t *testing.T) {
 		{name: "invented name", ours: []said{{"We will ring Lowell and Barclays by Friday.", []int{4}}}, lie: "Barclays", truth: "Ring Lowell", reason: "Barclays"},
 		{name: "no such line", matters: append(goodMatters, said{"Rent is up to date.", []int{77}}), lie: "zzz", truth: "£650", reason: "line 77"},
 		{name: "an internal line", matters: append(goodMatters, said{"A zebra was mentioned.", []int{3}}), lie: "zebra", truth: "£650", reason: "line 3"},
-		{name: "no line at all", matters: append(goodMatters, said{"You are welcome to call us.", nil}), lie: "welcome", truth: "£650", reason: "names no line"},
+		{name: "no line at all", matters: append(goodMatters, said{"You are welcome to call us.", []int{}}), lie: "welcome", truth: "£650", reason: "names no line"},
 		{name: "made up", matters: append(goodMatters, said{"Breathing space could help with stress at home.", []int{2}}), lie: "stress", truth: "£650", reason: "most of it"},
 		{name: "number in words", matters: with(goodMatters, 1, said{"Your rent is £650 a month and two months behind.", []int{2}}), lie: "behind", truth: "up to date", reason: "number"},
 	} {
@@ -164,7 +164,7 @@ func TestALyingModel(t *testing.T) {
 }
 
 func TestAModelThatOnlyLies(t *testing.T) {
-	up := providertest.NewOllama(t, reply(t, []said{{"All your debts are written off.", []int{1}}}, nil, nil))
+	up := providertest.NewOllama(t, reply(t, []said{{"All your debts are written off.", []int{1}}}, []said{}, []said{}))
 	letter := convert(t, up, modelNotes)
 	if letter.Method != note.Rules || !strings.Contains(letter.Notice, "no sentence") || strings.Contains(letter.FullText, "written off") {
 		t.Errorf("method %q, notice %q\n%s", letter.Method, letter.Notice, letter.FullText)
