@@ -75,7 +75,7 @@ func (s *Service) Ask(ctx context.Context, q Question) (Answer, error) {
 		a.Refused = true
 		a.Text = refusal(found.passages)
 	case !status.Reachable:
-		a.Text = quoted(found.passages, "No model was used: none is configured, or none can be reached.")
+		a.Text = quoted(found.passages, "No model was used: none is configured, or none is ready.")
 	default:
 		s.generate(ctx, q, &a)
 	}
