@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -122,6 +123,24 @@ const rawRequestKey = "httpserver.raw"
 func defaultLimit(c *gin.Context) {
 	c.Set(rawRequestKey, c.Request)
 	limit(c, defaultMaxBody, defaultTimeout)
+	if c.Writer.Status() >= http.StatusBadRequest && c.Request.ContentLength != 0 {
+		receiveRest(c)
+	}
+}
+
+const (
+	// A client that was refused may go on sending so much, for so long.
+	maxRest  = 256 << 20
+	restTime = 20 * time.Second
+)
+
+// receiveRest reads what a refused client is still sending. Most clients read
+// the answer after they sent everything; a connection that is closed before
+// reaches them as a reset in the answer's place.
+func receiveRest(c *gin.Context) {
+	c.Writer.Flush() // a client that does look may stop sending
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(restTime))
+	_, _ = io.CopyN(io.Discard, c.MustGet(rawRequestKey).(*http.Request).Body, maxRest)
 }
 
 // Limit sets a route's own bounds: the largest body in bytes (beyond it reading

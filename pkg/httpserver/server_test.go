@@ -1,10 +1,12 @@
 package httpserver_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -334,6 +336,40 @@ func TestReadUpload(t *testing.T) {
 	contentType, body := form(t, [3]string{"file", "a", "words"})
 	if w := do(t, s, "POST", "/upload", contentType, body[:len(body)-20]); w.Code != 400 {
 		t.Errorf("cut off: %d %s", w.Code, w.Body)
+	}
+}
+
+// Most clients send everything before they look at the answer.
+func TestTooLargeIsAnsweredToAClientThatSendsItAll(t *testing.T) {
+	s, _ := newServer(t)
+	s.Router().POST("/small", httpserver.Limit(1<<10, time.Minute), problem.Handler(func(c *gin.Context) error {
+		return httpserver.BindJSON(c, &struct{}{})
+	}))
+	ctx, stop := context.WithCancel(t.Context())
+	addr, ran := make(chan net.Addr, 1), make(chan error, 1)
+	go func() { ran <- s.Run(ctx, func(a net.Addr) { addr <- a }) }()
+
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", (<-addr).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 32 << 20 // more than the socket's buffers hold
+	fmt.Fprintf(conn, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
+	if _, err := conn.Write(bytes.Repeat([]byte("a"), size)); err != nil {
+		t.Errorf("while sending: %v", err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", response.StatusCode)
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
 	}
 }
 
