@@ -90,6 +90,7 @@ func New(o Options) *Server {
 	router.GET("/health", func(c *gin.Context) { c.JSON(http.StatusOK, o.Health(c.Request.Context())) })
 	router.GET("/ready", readiness(o.Checks))
 	router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
+	Absent(router, apiPages())
 	return &Server{opts: o, router: router}
 }
 

@@ -62,6 +62,8 @@ func statusAndTitle(kind fault.Kind) (status int, title string) {
 		return http.StatusNotFound, "Not found"
 	case fault.NotAllowed:
 		return http.StatusMethodNotAllowed, "Method not allowed"
+	case fault.Forbidden:
+		return http.StatusForbidden, "Not for this caller"
 	case fault.Conflict:
 		return http.StatusConflict, "Conflict with the present state"
 	case fault.TooLarge:
@@ -78,6 +80,10 @@ func statusAndTitle(kind fault.Kind) (status int, title string) {
 		return http.StatusGatewayTimeout, "Took too long"
 	case fault.Canceled:
 		return StatusClientClosed, "The caller went away"
+	case fault.NotImplemented:
+		return http.StatusNotImplemented, "Not built yet"
+	case fault.Gone:
+		return http.StatusGone, "Gone"
 	default:
 		return http.StatusInternalServerError, "Internal error"
 	}

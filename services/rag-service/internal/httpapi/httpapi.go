@@ -65,6 +65,7 @@ func (a *API) Register(r *gin.Engine) {
 	r.POST("/ingest", upload, problem.Handler(a.ingest))
 	r.POST("/ingest-pdf", upload, problem.Handler(a.ingestPDF))
 	r.POST("/ingest-all-manuals", httpserver.Limit(small, a.o.IngestTimeout), problem.Handler(a.ingestAll))
+	httpserver.Absent(r, absences())
 }
 
 func (a *API) ready(ctx context.Context) (rag.Size, bool) {
