@@ -22,6 +22,8 @@ type Check struct {
 	Required bool
 	// Probe returns nil or the reason in words that an operator can act on.
 	Probe func(context.Context) error
+	// Detail, if not nil, returns what the check's line shows besides, as JSON.
+	Detail func(context.Context) any
 }
 
 type readyBody struct {
@@ -33,22 +35,28 @@ type readyLine struct {
 	Name   string `json:"name"`
 	Status string `json:"status"` // ok or failed
 	Reason string `json:"reason,omitempty"`
+	Detail any    `json:"detail,omitempty"`
 }
 
 func readiness(checks []Check) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), probeTimeout)
 		defer cancel()
-		errs := make([]error, len(checks))
+		errs, details := make([]error, len(checks)), make([]any, len(checks))
 		var wg sync.WaitGroup
 		for i, check := range checks {
-			wg.Go(func() { errs[i] = check.Probe(ctx) })
+			wg.Go(func() {
+				errs[i] = check.Probe(ctx)
+				if check.Detail != nil {
+					details[i] = check.Detail(ctx)
+				}
+			})
 		}
 		wg.Wait()
 
 		status, body := http.StatusOK, readyBody{Status: "ready", Checks: make([]readyLine, len(checks))}
 		for i, check := range checks {
-			body.Checks[i] = readyLine{Name: check.Name, Status: "ok"}
+			body.Checks[i] = readyLine{Name: check.Name, Status: "ok", Detail: details[i]}
 			switch {
 			case errs[i] == nil:
 				continue
