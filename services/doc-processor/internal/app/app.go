@@ -14,7 +14,7 @@ import (
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
-	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/services/doc-processor/internal/config"
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
@@ -38,7 +38,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		return err
 	}
 	logger := daemon.Logger(stdout, "doc-processor")
-	model, err := provider.Open(cfg.Provider, provider.Options{Logger: logger})
+	registry := httpserver.NewRegistry()
+	model, err := modelapi.Open(cfg.Provider, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -98,12 +99,13 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	server := httpserver.New(httpserver.Options{
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
-		Registry:     httpserver.NewRegistry(),
+		Registry:     registry,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, {Name: "model", Probe: model.Check}},
+		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, modelapi.Check(model)},
 	})
 	api.Register(server.Router())
+	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model(),
 		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount())
 	return server.Run(ctx, onListen)

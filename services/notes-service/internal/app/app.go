@@ -9,7 +9,7 @@ import (
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
-	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/services/notes-service/internal/config"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
@@ -27,7 +27,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "notes-service")
-	model, err := provider.Open(cfg.Provider, provider.Options{Logger: logger})
+	registry := httpserver.NewRegistry()
+	model, err := modelapi.Open(cfg.Provider, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -42,12 +43,13 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	server := httpserver.New(httpserver.Options{
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
-		Registry:     httpserver.NewRegistry(),
+		Registry:     registry,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks:       []httpserver.Check{{Name: "model", Probe: model.Check}},
+		Checks:       []httpserver.Check{modelapi.Check(model)},
 	})
 	api.Register(server.Router())
+	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "version", daemon.Version(), "provider", model.Provider(), "model", model.Model())
 	return server.Run(ctx, onListen)
 }

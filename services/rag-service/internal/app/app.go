@@ -13,7 +13,7 @@ import (
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
-	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/services/rag-service/internal/config"
 	"signpost.internal/services/rag-service/internal/docclient"
 	"signpost.internal/services/rag-service/internal/httpapi"
@@ -33,7 +33,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "rag-service")
-	model, err := provider.Open(cfg.Provider, provider.Options{Logger: logger})
+	registry := httpserver.NewRegistry()
+	model, err := modelapi.Open(cfg.Provider, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -61,15 +62,16 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	})
 	server := httpserver.New(httpserver.Options{
 		Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
-		Registry: httpserver.NewRegistry(), DrainTimeout: cfg.HTTP.DrainTimeout,
+		Registry: registry, DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health: api.Health,
 		Checks: []httpserver.Check{
 			{Name: "index", Required: true, Probe: index.Ping},
 			{Name: "doc_processor", Probe: reader.Ping},
-			{Name: "model", Probe: model.Check},
+			modelapi.Check(model),
 		},
 	})
 	api.Register(server.Router())
+	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model())
 
 	var background sync.WaitGroup
