@@ -35,6 +35,7 @@ const (
 	Canceled                   // the caller went away
 	NotImplemented             // planned, and not there yet
 	Gone                       // was there in RMA-Demo, and will not come
+	NotAcceptable              // not to be had in a form that the caller accepts
 )
 
 // String returns the kind's name as used in metrics and logs.
@@ -42,6 +43,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"internal", "malformed", "invalid", "not_found", "not_allowed", "forbidden", "conflict", "too_large",
 		"unsupported", "busy", "unavailable", "upstream", "timeout", "canceled", "not_implemented", "gone",
+		"not_acceptable",
 	}
 	if k < 0 || int(k) >= len(names) {
 		return "internal"
@@ -51,8 +53,8 @@ func (k Kind) String() string {
 
 // Kinds returns every kind, in the order of their declaration.
 func Kinds() []Kind {
-	all := make([]Kind, 0, Gone+1)
-	for k := Internal; k <= Gone; k++ {
+	all := make([]Kind, 0, NotAcceptable+1)
+	for k := Internal; k <= NotAcceptable; k++ {
 		all = append(all, k)
 	}
 	return all

@@ -84,6 +84,8 @@ func statusAndTitle(kind fault.Kind) (status int, title string) {
 		return http.StatusNotImplemented, "Not built yet"
 	case fault.Gone:
 		return http.StatusGone, "Gone"
+	case fault.NotAcceptable:
+		return http.StatusNotAcceptable, "Not available in this form"
 	default:
 		return http.StatusInternalServerError, "Internal error"
 	}
