@@ -34,8 +34,10 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	}
 	defer model.Close()
 
+	ready := modelapi.Check(model)
+	ready.Required = cfg.RequireModel
 	api := httpapi.New(httpapi.Options{
-		Notes:   note.New(model, cfg.ModelTimeout, logger),
+		Notes:   note.New(note.Options{Chat: model, Timeout: cfg.ModelTimeout, RequireModel: cfg.RequireModel, Logger: logger}),
 		Model:   model,
 		Version: daemon.Version(),
 		Timeout: cfg.ModelTimeout,
@@ -46,7 +48,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Registry:     registry,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks:       []httpserver.Check{modelapi.Check(model)},
+		Checks:       []httpserver.Check{ready},
 	})
 	api.Register(server.Router())
 	modelapi.Register(server.Router(), model)

@@ -58,6 +58,12 @@ func TestTheServiceAnswersAndStops(t *testing.T) {
 	if status, body := ask("GET", "/health", ""); status != 200 || body["provider"] != "none" || body["status"] != "ready" {
 		t.Errorf("health: %d %v", status, body)
 	}
+	if status, body := ask("PUT", "/admin/provider", `{"provider": "gpt"}`); status != 422 || !strings.Contains(toJSON(t, body), "ollama, vllm") {
+		t.Errorf("switch to nonsense: %d %v", status, body)
+	}
+	if status, body := ask("GET", "/admin/provider", ""); status != 200 || body["provider"] != "none" {
+		t.Errorf("provider: %d %v", status, body)
+	}
 	if status, body := ask("POST", "/convert", `{"notes": "I'll ring Lowell"}`); status != 200 || body["our_actions"] != "- Ring Lowell." || body["method"] != "rules" {
 		t.Errorf("convert: %d %v", status, body)
 	}

@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Port         int           `env:"NOTES_SERVICE_PORT" envDefault:"8100" doc:"Port to listen on."`
 	ModelTimeout time.Duration `env:"NOTES_MODEL_TIMEOUT" envDefault:"2m" doc:"How long the language model may take over a letter. After it the letter is made by rule, and says so."`
+	RequireModel bool          `env:"NOTES_REQUIRE_MODEL" envDefault:"false" doc:"Whether a letter needs a language model: without one /convert answers 503 and writes none, and /ready is 503 too."`
 	HTTP         httpserver.Config
 	Provider     provider.Config
 }

@@ -13,6 +13,7 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/pkg/problem"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/notes-service/internal/note"
@@ -69,6 +70,7 @@ func (a *API) root(c *gin.Context) {
 			"ready":   "GET /ready",
 			"metrics": "GET /metrics",
 			"convert": "POST /convert",
+			"switch":  "GET, PUT /admin/provider",
 		},
 	})
 }
@@ -105,6 +107,7 @@ type response struct {
 	Method   note.Method `json:"method"`
 	Provider string      `json:"provider"`
 	Model    string      `json:"model"`
+	Fallback string      `json:"fallback"` // why the model was not the first choice; empty when it was
 	// Notice says why rules were used or what of the model's was not accepted.
 	Notice   string   `json:"notice"`
 	Warnings []string `json:"warnings"`
@@ -144,8 +147,11 @@ func (a *API) convert(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("X-LLM-Provider", letter.Provider)
-	c.Header("X-LLM-Model", letter.Model)
+	if letter.Answered {
+		modelapi.Answered(c, letter.Provider, letter.Model, letter.Fallback)
+	} else {
+		modelapi.Answered(c, provider.None, "", "")
+	}
 	c.JSON(http.StatusOK, wire(letter))
 	return nil
 }
@@ -177,7 +183,7 @@ func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode
 func wire(l *note.Letter) response {
 	out := response{
 		Matters: l.Matters, Ours: l.Ours, Yours: l.Yours, FullText: l.FullText,
-		Method: l.Method, Provider: l.Provider, Model: l.Model, Notice: l.Notice,
+		Method: l.Method, Provider: l.Provider, Model: l.Model, Fallback: l.Fallback, Notice: l.Notice,
 		Warnings: append([]string{}, l.Warnings...),
 		Facts:    make([]any, len(l.Facts)),
 	}

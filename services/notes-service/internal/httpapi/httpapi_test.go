@@ -44,7 +44,7 @@ func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffe
 	t.Cleanup(model.Close)
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	api := httpapi.New(httpapi.Options{Notes: note.New(model, time.Minute, logger), Model: model, Version: "test", Timeout: time.Minute})
+	api := httpapi.New(httpapi.Options{Notes: note.New(note.Options{Chat: model, Timeout: time.Minute, Logger: logger}), Model: model, Version: "test", Timeout: time.Minute})
 	server := httpserver.New(httpserver.Options{Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
 	api.Register(server.Router())
 	return server.Router(), &log
@@ -133,6 +133,25 @@ func TestAnswers(t *testing.T) {
 			}
 			golden(t, tc.name, w.Body.Bytes())
 		})
+	}
+}
+
+func TestHeadersSayWhoAnswered(t *testing.T) {
+	down := providertest.NewOllama(t, "")
+	down.Fail(http.StatusInternalServerError)
+	for name, tc := range map[string]struct {
+		up              *providertest.Upstream
+		provider, model string
+	}{
+		"a model":  {providertest.NewOllama(t, `{"matters_discussed": [{"text": "Your rent is £5.", "lines": [1]}], "our_actions": [], "your_actions": []}`), "ollama", "llama3.2"},
+		"one down": {down, "none", ""},
+		"no model": {nil, "none", ""},
+	} {
+		h, _ := router(t, tc.up)
+		w := send(t, h, "POST", "/convert", `{"notes": "rent £5"}`)
+		if got := w.Header(); got.Get("X-LLM-Provider") != tc.provider || got.Get("X-LLM-Model") != tc.model || w.Code != http.StatusOK {
+			t.Errorf("%s: %d %v", name, w.Code, got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package note
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -40,31 +41,36 @@ type Letter struct {
 	Facts                []Fact
 	Warnings             []string
 	Method               Method
-	// Provider and Model name the model that was used or asked.
-	Provider, Model string
+	// Provider and Model name the model that was used or asked; Answered says
+	// whether it answered, and Fallback why it was not the first choice.
+	Provider, Model, Fallback string
+	Answered                  bool
 	// Notice says why rules were used, or which sentences of the model's were
 	// not accepted; empty when all were.
 	Notice string
 }
 
 // Converter writes letters from notes. It is safe for concurrent use.
-type Converter struct {
-	chat    Chatter
-	timeout time.Duration
-	logger  *slog.Logger
+type Converter struct{ opts Options }
+
+// Options are what a Converter needs.
+type Options struct {
+	Chat    Chatter
+	Timeout time.Duration // how long the model may take
+	// RequireModel makes it an error when no model can be used.
+	RequireModel bool
+	Logger       *slog.Logger
 }
 
-// New returns a Converter that asks chat for a draft and waits for it at most
-// timeout.
-func New(chat Chatter, timeout time.Duration, logger *slog.Logger) *Converter {
-	return &Converter{chat: chat, timeout: timeout, logger: logger}
-}
+// New returns a Converter.
+func New(o Options) *Converter { return &Converter{o} }
 
-// Convert writes the letter. The only errors are the context's: a model that
-// is missing or fails leads to a letter by rule, and the notice says why.
+// Convert writes the letter. A model that is missing or fails leads to a letter
+// by rule, whose notice says why; where a model is required it is a
+// fault.Unavailable or fault.Busy. Other errors are the context's.
 func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Letter, error) {
 	r := Read(notes, clientName)
-	letter := &Letter{Facts: r.Facts(), Warnings: r.Warnings, Method: Rules, Provider: c.chat.Provider(), Model: c.chat.Model()}
+	letter := &Letter{Facts: r.Facts(), Warnings: r.Warnings, Method: Rules, Provider: c.opts.Chat.Provider(), Model: c.opts.Chat.Model()}
 	sections, mark := r.Sections(), rulesMark
 	answer, d, err := c.draft(ctx, r, notes)
 	switch {
@@ -72,15 +78,17 @@ func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Let
 		return nil, ctx.Err()
 	case len(r.items()) == 0:
 		letter.Notice = "The letter was made by rule: the notes hold nothing that a letter may say."
+	case err != nil && c.opts.RequireModel:
+		return nil, required(err)
 	case err != nil:
 		letter.Notice = "The letter was made by rule, because no language model could be used: " + fault.DetailOf(err)
 		if letter.Provider != provider.None {
-			c.logger.WarnContext(ctx, "no draft from the model", "provider", letter.Provider, "fault", fault.KindOf(err).String())
+			c.opts.Logger.WarnContext(ctx, "no draft from the model", "provider", letter.Provider, "fault", fault.KindOf(err).String())
 		}
 	default:
 		proved, rejected, accepted := r.prove(d, clientName)
-		letter.Provider, letter.Model = answer.Provider, answer.Model
-		c.logger.InfoContext(ctx, "draft proved", "provider", answer.Provider, "model", answer.Model, "accepted", accepted, "rejected", len(rejected))
+		letter.Provider, letter.Model, letter.Fallback, letter.Answered = answer.Provider, answer.Model, answer.Fallback, true
+		c.opts.Logger.InfoContext(ctx, "draft proved", "provider", answer.Provider, "model", answer.Model, "accepted", accepted, "rejected", len(rejected))
 		letter.Notice = notice(rejected, accepted)
 		if accepted > 0 {
 			sections, mark, letter.Method = proved, modelMark, Model
@@ -93,14 +101,28 @@ func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Let
 	return letter, nil
 }
 
+// required is the error in a letter's place.
+func required(cause error) error {
+	err := fault.Wrap(fault.Unavailable, cause,
+		"No letter was written: NOTES_REQUIRE_MODEL is set, and no language model could be used: "+fault.DetailOf(cause))
+	var known *fault.Error
+	if errors.As(cause, &known) {
+		err.RetryAfter = known.RetryAfter
+	}
+	if fault.KindOf(cause) == fault.Busy {
+		err.Kind = fault.Busy
+	}
+	return err
+}
+
 // draft asks the model once, unless there is nothing it may see.
 func (c *Converter) draft(ctx context.Context, r *Record, notes string) (*provider.ChatResponse, draft, error) {
 	if len(r.items()) == 0 {
 		return nil, draft{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	answer, err := c.chat.Chat(ctx, provider.ChatRequest{
+	answer, err := c.opts.Chat.Chat(ctx, provider.ChatRequest{
 		Messages: r.messages(), Schema: draftSchema, MaxTokens: maxTokens(notes),
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signpost.internal/pkg/env"
+	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/provider/providertest"
 	"signpost.internal/services/notes-service/internal/note"
@@ -40,9 +41,13 @@ func client(t *testing.T, up *providertest.Upstream) *provider.Client {
 	return c
 }
 
+func options(t *testing.T, up *providertest.Upstream, timeout time.Duration) note.Options {
+	return note.Options{Chat: client(t, up), Timeout: timeout, Logger: slog.New(slog.DiscardHandler)}
+}
+
 func convert(t *testing.T, up *providertest.Upstream, notes string) *note.Letter {
 	t.Helper()
-	letter, err := note.New(client(t, up), 20*time.Second, slog.New(slog.DiscardHandler)).Convert(t.Context(), notes, "Sam Example")
+	letter, err := note.New(options(t, up, 20*time.Second)).Convert(t.Context(), notes, "Sam Example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,10 +206,25 @@ func TestNoModel(t *testing.T) {
 	}
 }
 
+func TestNoLetterWithoutARequiredModel(t *testing.T) {
+	down := providertest.NewOllama(t, "")
+	down.Fail(http.StatusInternalServerError)
+	for name, up := range map[string]*providertest.Upstream{"none configured": nil, "down": down, "nonsense": providertest.NewOllama(t, "I cannot.")} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, up, 20*time.Second)
+			o.RequireModel = true
+			letter, err := note.New(o).Convert(t.Context(), modelNotes, "Sam Example")
+			if letter != nil || fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.DetailOf(err), "NOTES_REQUIRE_MODEL") {
+				t.Errorf("%+v, %v", letter, err)
+			}
+		})
+	}
+}
+
 func TestASlowModel(t *testing.T) {
 	up := providertest.NewOllama(t, "")
 	up.Hang()
-	converter := note.New(client(t, up), 50*time.Millisecond, slog.New(slog.DiscardHandler))
+	converter := note.New(options(t, up, 50*time.Millisecond))
 	letter, err := converter.Convert(t.Context(), modelNotes, "Sam Example")
 	if err != nil || letter.Method != note.Rules || letter.Notice == "" {
 		t.Errorf("%+v, %v", letter, err)
