@@ -121,14 +121,14 @@ func TestOnTheWire(t *testing.T) {
 	t.Run("embeddings of a second vLLM", func(t *testing.T) {
 		up, second := providertest.NewVLLM(t, reply), providertest.NewVLLM(t, reply)
 		c := open(t, with(up, "VLLM_EMBEDDING_URL", second.URL+"/v1/"))
-		if _, err := c.Embed(t.Context(), []string{"rent"}); err != nil {
+		if _, err := c.Embed(t.Context(), provider.Document, []string{"rent"}); err != nil {
 			t.Fatal(err)
 		}
 		if len(up.Requests()) != 0 {
 			t.Error("the first server was asked")
 		}
 		second.Close()
-		_, err := c.Embed(t.Context(), []string{"rent"})
+		_, err := c.Embed(t.Context(), provider.Document, []string{"rent"})
 		wantFault(t, err, fault.Unavailable, "VLLM_EMBEDDING_URL")
 	})
 }

@@ -27,13 +27,17 @@ type Config struct {
 	OllamaModel   string `env:"OLLAMA_MODEL" envDefault:"llama3.2" doc:"Model that Ollama answers with."`
 	OllamaContext int    `env:"OLLAMA_CONTEXT" envDefault:"8192" doc:"Context length in tokens that Ollama is told to use (num_ctx). Longer needs more memory."`
 
+	OllamaAutoPull bool `env:"OLLAMA_AUTO_PULL" envDefault:"false" doc:"Whether Ollama is told to fetch a model that it does not have from its registry on the internet. This can be gigabytes; meanwhile calls fail or fall back."`
+
 	VLLMURL    string     `env:"VLLM_URL" doc:"Address of the vLLM server, with or without /v1. Several, separated by commas, are replicas that share the calls. Unset means http://localhost:8000."`
 	VLLMModel  string     `env:"VLLM_MODEL" doc:"Model that vLLM answers with. Unset means the one that the server lists first."`
 	VLLMAPIKey env.Secret `env:"VLLM_API_KEY" doc:"Key sent to vLLM. Unset sends none."`
 
-	EmbeddingProvider string `env:"EMBEDDING_PROVIDER" doc:"Engine that makes embeddings: ollama, vllm or none. Unset means that of LLM_PROVIDER, and ollama for auto."`
-	EmbeddingModel    string `env:"EMBEDDING_MODEL" envDefault:"nomic-embed-text" doc:"Model that makes embeddings."`
-	VLLMEmbeddingURL  string `env:"VLLM_EMBEDDING_URL" doc:"Address of the vLLM server that makes embeddings, as one vLLM server runs one model; replicas as in VLLM_URL. Unset means VLLM_URL."`
+	EmbeddingProvider       string `env:"EMBEDDING_PROVIDER" doc:"Engine that makes embeddings: ollama, vllm or none. Unset means that of LLM_PROVIDER, and ollama for auto."`
+	EmbeddingModel          string `env:"EMBEDDING_MODEL" envDefault:"nomic-embed-text" doc:"Model that makes embeddings."`
+	EmbeddingDocumentPrefix string `env:"EMBEDDING_DOCUMENT_PREFIX" doc:"Words put before each text that is embedded to be found, spaces included; none for none. Unset means those that the model was trained with, where they are known."`
+	EmbeddingQueryPrefix    string `env:"EMBEDDING_QUERY_PREFIX" doc:"The same for questions. A change of either prefix needs a new index."`
+	VLLMEmbeddingURL        string `env:"VLLM_EMBEDDING_URL" doc:"Address of the vLLM server that makes embeddings, as one vLLM server runs one model; replicas as in VLLM_URL. Unset means VLLM_URL."`
 
 	VisionProvider string `env:"VISION_PROVIDER" doc:"Engine that reads images: ollama, vllm or none. Unset means ollama, and none where LLM_PROVIDER is none."`
 	VisionModel    string `env:"VISION_MODEL" envDefault:"llava:7b" doc:"Model that reads images."`

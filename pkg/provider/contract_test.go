@@ -211,7 +211,7 @@ func contract(t *testing.T, g target) {
 		for i := range 70 {
 			texts = append(texts, strings.Repeat("rent ", i%7+1)+strings.Repeat("council ", i%5+1)+"advice")
 		}
-		got, err := c.Embed(t.Context(), texts)
+		got, err := c.Embed(t.Context(), provider.Document, texts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func contract(t *testing.T, g target) {
 				t.Errorf("vector %d is out of order", i)
 			}
 		}
-		alone, err := c.Embed(t.Context(), texts[41:42])
+		alone, err := c.Embed(t.Context(), provider.Document, texts[41:42])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,19 +232,19 @@ func contract(t *testing.T, g target) {
 		}
 	})
 	run("embed nothing", nil, func(t *testing.T, c *provider.Client) {
-		got, err := c.Embed(t.Context(), nil)
+		got, err := c.Embed(t.Context(), provider.Document, nil)
 		if err != nil || len(got.Vectors) != 0 || got.Dimension != 0 {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		_, err = c.Embed(t.Context(), []string{"a", " \n"})
+		_, err = c.Embed(t.Context(), provider.Document, []string{"a", " \n"})
 		wantFault(t, err, fault.Invalid, "Text 2 of 2 is empty")
 	})
 	run("a text too long to embed", nil, func(t *testing.T, c *provider.Client) {
-		_, err := c.Embed(t.Context(), []string{"short", strings.Repeat("rent ", 9000)})
+		_, err := c.Embed(t.Context(), provider.Document, []string{"short", strings.Repeat("rent ", 9000)})
 		wantFault(t, err, fault.TooLarge, "too long")
 	})
 	run("embed with a missing model", map[string]string{"EMBEDDING_MODEL": "no-such"}, func(t *testing.T, c *provider.Client) {
-		_, err := c.Embed(t.Context(), []string{"rent"})
+		_, err := c.Embed(t.Context(), provider.Document, []string{"rent"})
 		wantFault(t, err, fault.Unavailable, g.remedy)
 	})
 	run("describe", nil, func(t *testing.T, c *provider.Client) {
@@ -294,7 +294,7 @@ func contract(t *testing.T, g target) {
 		cancel()
 		_, err := c.Chat(ctx, ask(g.reply))
 		wantFault(t, err, fault.Canceled)
-		_, err = c.Embed(ctx, []string{"rent"})
+		_, err = c.Embed(ctx, provider.Document, []string{"rent"})
 		wantFault(t, err, fault.Canceled)
 	})
 	for name := range unused {

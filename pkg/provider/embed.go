@@ -15,10 +15,14 @@ import (
 // work through a batch one text after the other, or nearly.
 const embedBatch = 32
 
-// Embed returns a vector for each text. A text longer than the embedding
-// model's context is a ContextError; nothing is cut. No text may be blank. All
-// vectors are those of one embedding identity, whichever server made them.
-func (c *Client) Embed(ctx context.Context, texts []string) (*EmbedResponse, error) {
+// Embed returns a vector for each text, which is put after the prefix of the
+// task. A text longer than the embedding model's context is a ContextError;
+// nothing is cut. No text may be blank. All vectors are those of one embedding
+// identity, whichever server made them.
+func (c *Client) Embed(ctx context.Context, task Task, texts []string) (*EmbedResponse, error) {
+	if task != Document && task != Query {
+		return nil, fault.Newf(fault.Invalid, "%q is no task of embedding. Accepted are document and query.", task)
+	}
 	for i, text := range texts {
 		if strings.TrimSpace(text) == "" {
 			return nil, fault.Newf(fault.Invalid, "Text %d of %d is empty.", i+1, len(texts))
@@ -33,7 +37,7 @@ func (c *Client) Embed(ctx context.Context, texts []string) (*EmbedResponse, err
 		Provider: r.embedding.tiers[0][0].up.provider,
 		Model:    r.embedding.tiers[0][0].model,
 	}
-	for batch := range slices.Chunk(texts, embedBatch) {
+	for batch := range slices.Chunk(prefixed(c.cfg.prefixes().of(task), texts), embedBatch) {
 		vectors, tokens, err := c.embedBatch(ctx, &r.embedding, batch)
 		if err != nil {
 			return nil, err
@@ -49,6 +53,18 @@ func (c *Client) Embed(ctx context.Context, texts []string) (*EmbedResponse, err
 		out.Usage.InputTokens += tokens
 	}
 	return out, nil
+}
+
+// prefixed puts the prefix before each text.
+func prefixed(prefix string, texts []string) []string {
+	if prefix == "" {
+		return texts
+	}
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = prefix + text
+	}
+	return out
 }
 
 // embedBatch asks the replicas in order until one answers.

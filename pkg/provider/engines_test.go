@@ -38,7 +38,7 @@ func TestRealOllama(t *testing.T) {
 		}
 	})
 	t.Run("a text too long to embed", func(t *testing.T) {
-		_, err := start(t, nil).Embed(t.Context(), []string{strings.Repeat("rent ", 2000)})
+		_, err := start(t, nil).Embed(t.Context(), provider.Document, []string{strings.Repeat("rent ", 2000)})
 		wantFault(t, err, fault.TooLarge, "1024")
 	})
 	t.Run("an embedding model does not chat", func(t *testing.T) {

@@ -207,7 +207,7 @@ func TestTime(t *testing.T) {
 					<-r.Context().Done()
 					return true
 				})
-				_, err := open(t, with(up, "LLM_FIRST_TOKEN_TIMEOUT", "30ms")).Embed(t.Context(), []string{"rent"})
+				_, err := open(t, with(up, "LLM_FIRST_TOKEN_TIMEOUT", "30ms")).Embed(t.Context(), provider.Document, []string{"rent"})
 				wantFault(t, err, fault.Timeout, "LLM_FIRST_TOKEN_TIMEOUT")
 			})
 		})
@@ -252,7 +252,7 @@ func TestVectorFaults(t *testing.T) {
 					fmt.Fprint(w, body)
 					return true
 				})
-				_, err := open(t, with(up)).Embed(t.Context(), []string{"rent", "tax"})
+				_, err := open(t, with(up)).Embed(t.Context(), provider.Document, []string{"rent", "tax"})
 				wantFault(t, err, fault.Upstream)
 			})
 		}
@@ -268,7 +268,7 @@ func TestNone(t *testing.T) {
 	}
 	_, err := c.Describe(t.Context(), look())
 	wantFault(t, err, fault.Unavailable, "LLM_PROVIDER")
-	_, err = c.Embed(t.Context(), []string{"x"})
+	_, err = c.Embed(t.Context(), provider.Document, []string{"x"})
 	wantFault(t, err, fault.Unavailable, "LLM_PROVIDER")
 	got := c.Status(t.Context())
 	if got.State != provider.Off || got.Reachable || c.Model() != "" || c.Provider() != "none" {
@@ -278,7 +278,7 @@ func TestNone(t *testing.T) {
 
 	up := providertest.NewOllama(t, reply)
 	c = open(t, with(up, "EMBEDDING_PROVIDER", "none"))
-	_, err = c.Embed(t.Context(), []string{"x"})
+	_, err = c.Embed(t.Context(), provider.Document, []string{"x"})
 	wantFault(t, err, fault.Unavailable, "EMBEDDING_PROVIDER")
 	if _, err := c.Chat(t.Context(), ask("x")); err != nil {
 		t.Error(err)

@@ -24,20 +24,27 @@ const sameCosine = 0.99
 // EmbeddingIdentity tells embeddings apart: vectors of another identity must
 // not be compared with these. It is stored with them.
 type EmbeddingIdentity struct {
-	Model     string      `json:"model"`
-	Dimension int         `json:"dimension"`
-	Canary    [][]float32 `json:"canary"` // the vectors of fixed texts
+	Model          string      `json:"model"`
+	DocumentPrefix string      `json:"document_prefix"`
+	QueryPrefix    string      `json:"query_prefix"`
+	Dimension      int         `json:"dimension"`
+	Canary         [][]float32 `json:"canary"` // the vectors of fixed texts as documents
 }
+
+func (i EmbeddingIdentity) prefixes() prefixes { return prefixes{i.DocumentPrefix, i.QueryPrefix} }
 
 // IdentityError says that embeddings are of another identity. It is the cause
 // of a fault.Conflict.
 type IdentityError struct {
 	Want, Got EmbeddingIdentity
-	Cosine    float64 // the least of the canaries'; 0 when dimensions differ
+	Cosine    float64 // the least of the canaries'; 0 when dimensions or prefixes differ
 }
 
 // Error names both.
 func (e *IdentityError) Error() string {
+	if e.Want.prefixes() != e.Got.prefixes() {
+		return fmt.Sprintf("embeddings with the prefixes %v are not those with %v", e.Got.prefixes(), e.Want.prefixes())
+	}
 	if e.Want.Dimension != e.Got.Dimension {
 		return fmt.Sprintf("embeddings of %s have %d dimensions, those of %s have %d", e.Got.Model, e.Got.Dimension, e.Want.Model, e.Want.Dimension)
 	}
@@ -49,6 +56,9 @@ func (e *IdentityError) Error() string {
 // engines name the same model differently.
 func (i EmbeddingIdentity) Check(other EmbeddingIdentity) error {
 	e := &IdentityError{Want: i, Got: other}
+	if i.prefixes() != other.prefixes() {
+		return fault.Wrap(fault.Conflict, e, fmt.Sprintf("The embeddings in the index were made with other prefixes (%v, now %v): set EMBEDDING_DOCUMENT_PREFIX and EMBEDDING_QUERY_PREFIX back, or index anew.", i.prefixes(), other.prefixes()))
+	}
 	if i.Dimension == other.Dimension && len(i.Canary) == len(other.Canary) {
 		e.Cosine = 1
 		for n := range i.Canary {
@@ -118,11 +128,15 @@ func (c *Client) EmbeddingIdentity(ctx context.Context) (EmbeddingIdentity, erro
 }
 
 func (c *Client) identify(ctx context.Context, t target) (EmbeddingIdentity, error) {
-	vectors, _, err := c.embedOn(ctx, t, canaries[:], 1)
+	p := c.cfg.prefixes()
+	vectors, _, err := c.embedOn(ctx, t, prefixed(p.document, canaries[:]), 1)
 	if err != nil {
 		return EmbeddingIdentity{}, err
 	}
-	return EmbeddingIdentity{Model: t.model, Dimension: len(vectors[0]), Canary: vectors}, nil
+	return EmbeddingIdentity{
+		Model: t.model, DocumentPrefix: p.document, QueryPrefix: p.query,
+		Dimension: len(vectors[0]), Canary: vectors,
+	}, nil
 }
 
 // settle makes an identity that of the client, or compares it with that.

@@ -33,7 +33,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	ollama.Fail(0)
-	if _, err := c.Embed(t.Context(), []string{"rent"}); err != nil {
+	if _, err := c.Embed(t.Context(), provider.Document, []string{"rent"}); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

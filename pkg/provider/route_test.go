@@ -505,7 +505,7 @@ func TestIdentity(t *testing.T) {
 			t.Fatalf("identity %+v, %v", got, err)
 		}
 		for range 9 {
-			got, err := client.Embed(t.Context(), []string{"rent"})
+			got, err := client.Embed(t.Context(), Document, []string{"rent"})
 			if err != nil || math.Abs(float64(got.Vectors[0][0])-1) > 1e-6 {
 				t.Errorf("got %+v, %v", got, err)
 			}

@@ -54,7 +54,7 @@ func TestSwitch(t *testing.T) {
 		}
 		served("vllm")
 	}
-	if got, err := c.Embed(t.Context(), []string{"rent"}); err != nil || got.Provider != "ollama" {
+	if got, err := c.Embed(t.Context(), provider.Document, []string{"rent"}); err != nil || got.Provider != "ollama" {
 		t.Errorf("embedded by %+v, %v: a switch must not change that", got, err)
 	}
 	if err := c.Switch(t.Context(), provider.Selection{Provider: "none"}); err != nil {
