@@ -180,6 +180,7 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 		}
 		b.record(err)
 		up.note(model, err)
+		err = c.fetching(up, model, err)
 	}()
 
 	ctx, watch := startWatch(ctx, c.patience(ctx, rest))

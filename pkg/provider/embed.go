@@ -121,7 +121,11 @@ func (c *Client) embedOn(ctx context.Context, t target, texts []string, number i
 	if !b.circuit.TryAcquirePermit() {
 		return nil, 0, b.refusal()
 	}
-	defer func() { b.record(err) }()
+	defer func() {
+		b.record(err)
+		up.note(t.model, err)
+		err = c.fetching(up, t.model, err)
+	}()
 
 	ctx, watch := startWatch(ctx, c.cfg.FirstTokenTimeout)
 	defer watch.stop()

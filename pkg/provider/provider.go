@@ -156,6 +156,7 @@ type Client struct {
 	active   atomic.Pointer[string] // the provider that answered last
 	identity identity
 	probe    probe
+	pulls    pulls
 
 	switching sync.Mutex
 	life      context.Context // ends with Close
@@ -202,7 +203,9 @@ func Open(cfg Config, o Options) (*Client, error) {
 // Close ends what runs in the background and frees idle connections. Calls
 // under way are their callers' to cancel.
 func (c *Client) Close() {
+	c.pulls.mu.Lock()
 	c.end()
+	c.pulls.mu.Unlock()
 	c.group.Wait()
 	c.switching.Lock()
 	defer c.switching.Unlock()

@@ -21,7 +21,15 @@ const (
 	Loading      State = "loading"       // the server has the model, whose first token is still to come
 	Unreachable  State = "unreachable"   // the server does not answer as it should
 	ModelMissing State = "model_missing" // the server answers and does not have the model
+	Pulling      State = "pulling"       // the server fetches the model, which it does not have
 	Off          State = "off"           // LLM_PROVIDER=none
+)
+
+// The routes, as an UpstreamStatus names them.
+const (
+	TextRoute      = "text"
+	EmbeddingRoute = "embedding"
+	VisionRoute    = "vision"
 )
 
 // Status is what a look at the servers found.
@@ -45,18 +53,20 @@ type Status struct {
 
 // UpstreamStatus is how one model on one server stands.
 type UpstreamStatus struct {
-	Route    string // text, embedding or vision
+	Route    string // TextRoute, EmbeddingRoute or VisionRoute
 	Provider string
 	Address  string // without password
 	Model    string
 	State    State
 	Reason   string // as in Status
+	Progress int    // percent of the model that is there while Pulling, else 0
 }
 
 const (
 	probeTimeout = 2 * time.Second
 	probeAge     = 5 * time.Second
 	loadAge      = 20 * time.Second
+	warmMax      = time.Minute
 )
 
 // probe keeps the latest status. At most one look is under way at a time.
@@ -66,14 +76,18 @@ type probe struct {
 	under chan struct{} // closed when the look under way ends; nil when none is
 
 	loads map[loadKey]*load // by whom a model is being asked for its first token
+
+	wanted sync.Map // routes whose models are to be loaded besides that of text
 }
 
 type loadKey struct {
 	up    *upstream
 	model string
+	way   string // what it is asked for
 }
 
-// load is a question for one token, which makes a cold server load the model.
+// load is a question for one token or one vector, which makes a cold server load
+// the model.
 type load struct {
 	done  chan struct{}
 	err   error
@@ -118,6 +132,37 @@ func (c *Client) Status(ctx context.Context) Status {
 	}
 }
 
+// Warm has the models of the routes loaded in the background, so that the first
+// user need not wait for that: each is asked for one token or one vector, which
+// [Client.Status] does for TextRoute alone otherwise. A model that its server
+// does not have is fetched where OLLAMA_AUTO_PULL allows it. Warm returns at
+// once and goes on until each answered; what goes wrong is in the log and in the
+// Status.
+func (c *Client) Warm(routes ...string) {
+	for _, way := range routes {
+		c.probe.wanted.Store(way, nil)
+	}
+	c.group.Go(func() {
+		for wait := probeAge; ; wait = min(2*wait, warmMax) {
+			found := c.Status(c.life)
+			if !slices.ContainsFunc(found.Upstreams, func(u UpstreamStatus) bool { return u.State != Ready && c.wants(u.Route) }) {
+				return
+			}
+			select {
+			case <-c.life.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
+	})
+}
+
+// wants reports whether the models of a route are to be loaded.
+func (c *Client) wants(way string) bool {
+	_, wanted := c.probe.wanted.Load(way)
+	return wanted || way == TextRoute
+}
+
 // look probes the servers once and keeps and logs the result.
 func (c *Client) look() {
 	r := c.routes.Load()
@@ -139,8 +184,8 @@ func (c *Client) look() {
 		was := slices.IndexFunc(before.Upstreams, func(b UpstreamStatus) bool {
 			return b.Route == u.Route && b.Address == u.Address && b.Model == u.Model
 		})
-		if was >= 0 && before.Upstreams[was].State == u.State && before.Upstreams[was].Reason == u.Reason {
-			continue
+		if was >= 0 && before.Upstreams[was].State == u.State && (before.Upstreams[was].Reason == u.Reason || u.State == Pulling) {
+			continue // the progress of a pull is logged where it is made
 		}
 		if u.State == Ready {
 			c.logger.InfoContext(c.life, "model provider state", "route", u.Route, "provider", u.Provider, "model", u.Model, "state", u.State)
@@ -162,7 +207,7 @@ func (c *Client) ask(r *routes) Status {
 	for _, w := range []struct {
 		name string
 		way  *route
-	}{{"text", &r.text}, {"embedding", &r.embedding}, {"vision", &r.vision}} {
+	}{{TextRoute, &r.text}, {EmbeddingRoute, &r.embedding}, {VisionRoute, &r.vision}} {
 		for _, t := range w.way.targets() {
 			items = append(items, item{w.name, t})
 		}
@@ -212,6 +257,13 @@ type list struct {
 	err   error
 }
 
+// has reports whether a model is listed. Ollama does not tell capitals apart.
+func (l *list) has(provider, model string) bool {
+	return slices.ContainsFunc(l.names, func(name string) bool {
+		return name == model || provider == Ollama && strings.EqualFold(name, model)
+	})
+}
+
 // judge says how a model on a server stands, given the server's list.
 func (c *Client) judge(ctx context.Context, way string, t target, l *list) UpstreamStatus {
 	e := t.up.driver.engine()
@@ -226,28 +278,34 @@ func (c *Client) judge(ctx context.Context, way string, t target, l *list) Upstr
 	case t.model == "" && len(l.names) > 0:
 		s.Model = l.names[0]
 		t.up.discovered.Store(&s.Model)
-		s.State, s.Reason = c.answers(ctx, e, t, s.Model)
-	case !slices.Contains(l.names, s.Model):
+		s.State, s.Reason = c.answers(ctx, e, t, s.Model, way)
+	case !l.has(t.up.provider, s.Model):
 		s.State, s.Reason = ModelMissing, missingReason(e, s.Model, l.names)
-	case way != "text":
+		if !c.wants(way) {
+			break
+		}
+		if p, ok := c.pulling(t.up, s.Model); ok {
+			s.State, s.Reason, s.Progress = p.state(), p.sentence(e, s.Model), p.percent
+		}
+	case !c.wants(way):
 		s.State = Ready
 	default:
-		s.State, s.Reason = c.answers(ctx, e, t, s.Model)
+		s.State, s.Reason = c.answers(ctx, e, t, s.Model, way)
 	}
-	if way == "text" {
+	if way == TextRoute {
 		t.up.setDown(s.State == Unreachable)
 	}
 	return s
 }
 
 // answers says whether a model answers. One that did is believed until a call
-// fails; another is asked for one token. As a cold model loads at that, which
+// fails; another is asked for one token, or one vector. As a cold model loads at that, which
 // can take minutes, the question goes on when the look ends.
-func (c *Client) answers(ctx context.Context, e engine, t target, model string) (State, string) {
+func (c *Client) answers(ctx context.Context, e engine, t target, model, way string) (State, string) {
 	if _, known := t.up.answered.Load(model); known {
 		return Ready, ""
 	}
-	key := loadKey{t.up, model}
+	key := loadKey{t.up, model, way}
 	c.probe.mu.Lock()
 	l := c.probe.loads[key]
 	if l == nil || l.stale() {
@@ -273,13 +331,18 @@ func (c *Client) answers(ctx context.Context, e engine, t target, model string) 
 	return Unreachable, fault.DetailOf(l.err)
 }
 
-// load asks a model for one token.
+// load asks a model for one token or one vector.
 func (c *Client) load(key loadKey, l *load) {
 	ctx, watch := startWatch(c.life, c.cfg.FirstTokenTimeout)
 	defer watch.stop()
-	_, err := key.up.driver.chat(ctx, call{
-		model: key.model, messages: []Message{{Role: User, Content: "Say yes."}}, maxTokens: 1,
-	}, func(delta) bool { return true })
+	var err error
+	if key.way == EmbeddingRoute {
+		_, _, err = key.up.driver.embed(ctx, key.model, canaries[:1])
+	} else {
+		_, err = key.up.driver.chat(ctx, call{
+			model: key.model, messages: []Message{{Role: User, Content: "Say yes."}}, maxTokens: 1,
+		}, func(delta) bool { return true })
+	}
 	if err == nil {
 		key.up.answered.Store(key.model, nil)
 	} else {

@@ -176,6 +176,8 @@ func why(err error) verdict {
 		return verdict{reason: "queue_full", next: true}
 	case errors.Is(err, errNoModel):
 		return verdict{reason: "model_missing", next: true}
+	case errors.Is(err, errPulling):
+		return verdict{reason: "model_pulling", next: true}
 	case errors.Is(err, errBlind):
 		return verdict{reason: "model_blind", next: true}
 	case errors.Is(err, errOther):
@@ -235,7 +237,8 @@ func reasons(failures []failure) string {
 }
 
 // together makes one error of the failures of all servers. Its kind is that of
-// the first, but Busy where one of them is only busy.
+// the first, but Busy where one of them is only busy, and to be tried again when
+// the first of them may answer.
 func together(failures []failure) error {
 	if len(failures) == 1 {
 		return failures[0].err
@@ -251,8 +254,14 @@ func together(failures []failure) error {
 		}
 		causes = append(causes, fmt.Errorf("%s: %w", f.provider, f.err))
 		var e *fault.Error
-		if errors.As(f.err, &e) && e.Kind == fault.Busy {
-			out.Kind, out.RetryAfter = fault.Busy, max(out.RetryAfter, e.RetryAfter)
+		if !errors.As(f.err, &e) {
+			continue
+		}
+		if e.Kind == fault.Busy {
+			out.Kind = fault.Busy
+		}
+		if e.RetryAfter > 0 && (out.RetryAfter == 0 || e.RetryAfter < out.RetryAfter) {
+			out.RetryAfter = e.RetryAfter
 		}
 	}
 	out.Detail, out.Cause = strings.Join(details, " "), errors.Join(causes...)
