@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -38,7 +39,8 @@ const (
 type target struct {
 	provider  string
 	model     string // the configured model's name as the server gives it
-	reply     string // what it answers when asked for this
+	question  string
+	reply     string // what it answers to the question
 	jsonReply string // what it answers under the schema
 	sight     string // what it says to the picture
 	dimension int
@@ -52,36 +54,41 @@ type target struct {
 // stub makes a target of a stub server, a new one for each case.
 func stub(start func(testing.TB, string) *providertest.Upstream, g target) target {
 	g.reply, g.jsonReply, g.sight, g.dimension, g.limit = reply, reply, reply, providertest.Dimension, 8192
-	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
+	g.question = reply
 	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
 	g.except = map[string]string{"schema": "the stub has one answer; TestOnTheWire looks at the schema sent"}
 	return g
 }
 
-// TestContract holds what must be true of every server, stub or real.
+// TestContract holds what must be true of every server, stub or real, and
+// prints what each was asked. VLLM_TEST_URL adds a vLLM that runs already.
 func TestContract(t *testing.T) {
-	t.Run("ollama stub", func(t *testing.T) {
-		contract(t, stub(providertest.NewOllama, target{provider: "ollama", model: "llama3.2", remedy: "`ollama pull no-such`"}))
+	rows := [][]string{{"THE CONTRACT ON", "CASES", "HELD", "NOT ASKED, AND WHY"}}
+	on := func(name string, arrange func(*testing.T) target) {
+		t.Run(name, func(t *testing.T) { rows = append(rows, contract(t, name, arrange(t))...) })
+	}
+	on("our stub of Ollama", func(*testing.T) target {
+		return stub(providertest.NewOllama, target{provider: "ollama", model: "llama3.2", remedy: "`ollama pull no-such`"})
 	})
-	t.Run("vllm stub", func(t *testing.T) {
-		contract(t, stub(providertest.NewVLLM, target{provider: "vllm", model: providertest.VLLMModel, remedy: "`vllm serve no-such`", needs: true}))
+	on("our stub of vLLM", func(*testing.T) target {
+		return stub(providertest.NewVLLM, target{provider: "vllm", model: providertest.VLLMModel, remedy: "`vllm serve no-such`", needs: true})
 	})
-	t.Run("Ollama", func(t *testing.T) {
+	on("Ollama "+enginetest.OllamaVersion, func(t *testing.T) target {
 		server := enginetest.StartOllama(t)
-		contract(t, target{
-			provider: "ollama", model: tinymodels.ChatModel, reply: tinymodels.Reply, jsonReply: tinymodels.JSONReply,
+		return target{
+			provider: "ollama", model: tinymodels.ChatModel, question: "What now?", reply: tinymodels.Reply, jsonReply: tinymodels.JSONReply,
 			sight: tinymodels.VisionReply, dimension: 64, limit: 8192, remedy: "`ollama pull no-such`",
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL}
 			},
 			// TestRealOllama leaves an endless answer instead.
 			except: map[string]string{"leaving a stream": "a caller who leaves as the answer ends can leave its runner waiting for ever"},
-		})
+		}
 	})
-	t.Run("simulator of vLLM", func(t *testing.T) {
+	on("llm-d-inference-sim "+enginetest.SimVersion, func(t *testing.T) target {
 		server := enginetest.StartSim(t)
-		contract(t, target{
-			provider: "vllm", model: enginetest.SimModel, reply: reply, dimension: 384, limit: 8192, needs: true,
+		return target{
+			provider: "vllm", model: enginetest.SimModel, question: reply, reply: reply, dimension: 384, limit: 8192, needs: true,
 			remedy: "`vllm serve no-such`",
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL, "LLM_FALLBACK": "none", "VISION_PROVIDER": "vllm"}
@@ -94,27 +101,88 @@ func TestContract(t *testing.T) {
 				"a text too long to embed":   "it embeds texts of any length",
 				"embed with a missing model": "it embeds with any model",
 			},
-		})
+		}
 	})
+	if env.Environ()["VLLM_TEST_URL"] != "" {
+		on("vLLM at VLLM_TEST_URL", runningVLLM)
+	}
+	show(t, rows)
 }
 
-func contract(t *testing.T, g target) {
+// runningVLLM is the vLLM at VLLM_TEST_URL, started with --max-model-len 8192
+// and any model that answers a question in ten words or more. With
+// VLLM_TEST_EMBEDDING_URL, of one that serves an embedding model as
+// nomic-embed-text, embeddings are asked for too.
+func runningVLLM(t *testing.T) target {
+	here := env.Environ()
+	environ := map[string]string{
+		"LLM_PROVIDER": "vllm", "VLLM_URL": here["VLLM_TEST_URL"], "LLM_FALLBACK": "none", "VISION_PROVIDER": "vllm",
+		"VLLM_API_KEY": here["VLLM_TEST_API_KEY"], "VLLM_EMBEDDING_URL": here["VLLM_TEST_EMBEDDING_URL"],
+	}
+	g := target{
+		provider: "vllm", question: "What may somebody with debts apply for, and for how long? Answer in one sentence.",
+		limit: 8192, needs: true, remedy: "`vllm serve no-such`",
+		environ: func(testing.TB) map[string]string { return maps.Clone(environ) },
+		except:  map[string]string{"describe": "it serves one model, and not one for images"},
+	}
+	// What it says is not known beforehand: at temperature 0 it says it again.
+	c := open(t, environ)
+	said, err := c.Chat(t.Context(), ask(g.question))
+	if err != nil {
+		t.Fatal(err)
+	}
+	structured := ask(g.question)
+	structured.Schema = json.RawMessage(schema)
+	formed, err := c.Chat(t.Context(), structured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.model, g.reply, g.jsonReply = said.Model, said.Content, formed.Content
+	t.Logf("it says %q, and under the schema %q", g.reply, g.jsonReply)
+	if environ["VLLM_EMBEDDING_URL"] == "" {
+		for _, name := range []string{"embed", "a text too long to embed", "embed with a missing model"} {
+			g.except[name] = "VLLM_TEST_EMBEDDING_URL is not set"
+		}
+		return g
+	}
+	one, err := c.Embed(t.Context(), provider.Document, []string{"rent"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.dimension = one.Dimension
+	return g
+}
+
+// contract runs the suite on a server and returns the rows that say how it went.
+func contract(t *testing.T, server string, g target) (rows [][]string) {
 	unused := maps.Clone(g.except)
+	asked, held := 0, 0
+	var excepted []string
+	defer func() {
+		slices.Sort(excepted)
+		rows = append(rows, []string{server, fmt.Sprint(asked), fmt.Sprint(held), strings.Join(excepted[:min(1, len(excepted))], "")})
+		for _, more := range excepted[min(1, len(excepted)):] {
+			rows = append(rows, []string{"", "", "", more})
+		}
+	}()
 	run := func(name string, more map[string]string, test func(*testing.T, *provider.Client)) {
 		delete(unused, name)
 		if why := g.except[name]; why != "" {
-			t.Logf("not asked here, a declared exception: %s: %s", name, why) // neither passed nor skipped
+			excepted = append(excepted, name+": "+why) // neither passed nor skipped
 			return
 		}
-		t.Run(name, func(t *testing.T) {
+		asked++
+		if t.Run(name, func(t *testing.T) {
 			environ := g.environ(t)
 			maps.Copy(environ, more)
 			test(t, open(t, environ))
-		})
+		}) {
+			held++
+		}
 	}
 
 	run("chat", nil, func(t *testing.T, c *provider.Client) {
-		got, err := c.Chat(t.Context(), ask(g.reply))
+		got, err := c.Chat(t.Context(), ask(g.question))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +201,7 @@ func contract(t *testing.T, g target) {
 	run("stream", nil, func(t *testing.T, c *provider.Client) {
 		var text strings.Builder
 		events, final := 0, (*provider.ChatResponse)(nil)
-		for ev, err := range c.ChatStream(t.Context(), ask(g.reply)) {
+		for ev, err := range c.ChatStream(t.Context(), ask(g.question)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,18 +219,18 @@ func contract(t *testing.T, g target) {
 		}
 	})
 	run("leaving a stream", nil, func(t *testing.T, c *provider.Client) {
-		for ev, err := range c.ChatStream(t.Context(), ask(g.reply)) {
+		for ev, err := range c.ChatStream(t.Context(), ask(g.question)) {
 			if err != nil || ev.Content == "" {
 				t.Errorf("first event %+v, %v", ev, err)
 			}
 			break
 		}
-		if _, err := c.Chat(t.Context(), ask(g.reply)); err != nil {
+		if _, err := c.Chat(t.Context(), ask(g.question)); err != nil {
 			t.Errorf("the next call: %v", err)
 		}
 	})
 	run("a bounded answer", nil, func(t *testing.T, c *provider.Client) {
-		r := ask(g.reply)
+		r := ask(g.question)
 		r.MaxTokens = 3
 		got, err := c.Chat(t.Context(), r)
 		if err != nil {
@@ -173,7 +241,7 @@ func contract(t *testing.T, g target) {
 		}
 	})
 	run("schema", nil, func(t *testing.T, c *provider.Client) {
-		r := ask(g.reply)
+		r := ask(g.question)
 		r.Schema = json.RawMessage(schema)
 		got, err := c.Chat(t.Context(), r)
 		if err != nil {
@@ -191,13 +259,13 @@ func contract(t *testing.T, g target) {
 			_, err := call.run(t.Context(), c, ask(strings.Repeat("a ", 9000)))
 			wantFault(t, err, fault.TooLarge, "too long")
 			var e *provider.ContextError
-			if !errors.As(err, &e) || e.Limit != g.limit || g.needs != (e.Needed >= 9000) {
+			if !errors.As(err, &e) || e.Limit != g.limit || g.needs != (e.Needed > g.limit) {
 				t.Errorf("%s: %+v, want the limit %d", call.name, e, g.limit)
 			}
 		}
 	})
 	run("a missing model", map[string]string{"OLLAMA_MODEL": "no-such", "VLLM_MODEL": "no-such"}, func(t *testing.T, c *provider.Client) {
-		_, err := c.Chat(t.Context(), ask(g.reply))
+		_, err := c.Chat(t.Context(), ask(g.question))
 		wantFault(t, err, fault.Unavailable, "no-such", g.remedy)
 		got := c.Status(t.Context())
 		if got.State != provider.ModelMissing || got.Reachable || !strings.Contains(got.Reason, g.remedy) {
@@ -292,7 +360,7 @@ func contract(t *testing.T, g target) {
 	run("a caller who leaves", nil, func(t *testing.T, c *provider.Client) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := c.Chat(ctx, ask(g.reply))
+		_, err := c.Chat(ctx, ask(g.question))
 		wantFault(t, err, fault.Canceled)
 		_, err = c.Embed(ctx, provider.Document, []string{"rent"})
 		wantFault(t, err, fault.Canceled)
@@ -300,6 +368,7 @@ func contract(t *testing.T, g target) {
 	for name := range unused {
 		t.Errorf("the exception %q is of no case", name)
 	}
+	return nil
 }
 
 // calls are the two ways to ask for text. In both the error is that of the call.
