@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,11 +28,17 @@ type ollama struct {
 	http    *http.Client
 	api     *api.Client
 	context int
+	chatURL string
+	header  http.Header // of chat requests
 }
 
 func newOllama(base *url.URL, contextLength int) *ollama {
 	client := newHTTPClient()
-	return &ollama{base: base, http: client, api: api.NewClient(base, client), context: contextLength}
+	return &ollama{
+		base: base, http: client, api: api.NewClient(base, client), context: contextLength,
+		chatURL: base.JoinPath("api/chat").String(),
+		header:  http.Header{"Content-Type": {"application/json"}, "Accept": {"application/x-ndjson"}, idempotencyKey: {}},
+	}
 }
 
 func (o *ollama) engine() engine {
@@ -64,7 +68,7 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 	if c.maxTokens > 0 {
 		options["num_predict"] = c.maxTokens
 	}
-	body, err := json.Marshal(api.ChatRequest{
+	resp, err := post(ctx, o.http, o.chatURL, o.header, api.ChatRequest{
 		Model:    c.model,
 		Messages: messages,
 		Stream:   &yes,
@@ -74,16 +78,6 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 		Truncate: &no,
 		Shift:    &no,
 	})
-	if err != nil {
-		return ending{}, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.base.JoinPath("api/chat").String(), bytes.NewReader(body))
-	if err != nil {
-		return ending{}, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/x-ndjson")
-	resp, err := o.http.Do(req)
 	if err != nil {
 		return ending{}, o.measured(ctx, c.model, o.context, err)
 	}
@@ -132,20 +126,64 @@ type ollamaLine struct {
 	Error           json.RawMessage `json:"error"`
 }
 
+// scan reads a line of the plain kind and reports whether it was one.
+func (l *ollamaLine) scan(raw []byte, model string) bool {
+	s := scanner{raw: raw}
+	s.object(ollamaNames, func(i int) {
+		switch ollamaNames[i] {
+		case "model":
+			l.Model = s.text(model)
+		case "message":
+			s.object(ollamaMessageNames, func(i int) {
+				switch ollamaMessageNames[i] {
+				case "content":
+					l.Message.Content = s.text("")
+				case "thinking":
+					l.Message.Thinking = s.text("")
+				}
+			})
+		case "done":
+			l.Done = s.flag()
+		case "done_reason":
+			l.DoneReason = s.text("")
+		case "prompt_eval_count":
+			l.PromptEvalCount = s.number()
+		case "eval_count":
+			l.EvalCount = s.number()
+		case "error":
+			l.Error = s.value()
+		}
+	})
+	return s.end()
+}
+
+var (
+	ollamaNames        = []string{"model", "message", "done", "done_reason", "prompt_eval_count", "eval_count", "error"}
+	ollamaMessageNames = []string{"content", "thinking"}
+)
+
 // readOllama reads a chat stream: one JSON object a line, the last with "done".
 func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
-	lines := bufio.NewScanner(stream)
-	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
-	began := false
-	for lines.Scan() {
-		raw := bytes.TrimSpace(lines.Bytes())
-		if len(raw) == 0 {
+	lines := newLineReader(stream)
+	began, model := false, ""
+	for {
+		raw, _, err := lines.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return ending{}, errIncomplete
+		case err != nil:
+			return ending{}, err
+		case len(raw) == 0:
 			continue
 		}
 		var line ollamaLine
-		if err := json.Unmarshal(raw, &line); err != nil {
-			return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+		if !line.scan(raw, model) {
+			line = ollamaLine{}
+			if err := json.Unmarshal(raw, &line); err != nil {
+				return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+			}
 		}
+		model = line.Model
 		if err := reported(line.Error, began); err != nil {
 			return ending{}, err
 		}
@@ -170,12 +208,6 @@ func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
 			usage:  Usage{InputTokens: line.PromptEvalCount, OutputTokens: line.EvalCount},
 		}, nil
 	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
-	} else if err != nil {
-		return ending{}, fmt.Errorf("%w: %w", errIncomplete, err)
-	}
-	return ending{}, errIncomplete
 }
 
 // drain reads what is left after the last message, which is nothing but the end

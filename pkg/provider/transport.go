@@ -1,7 +1,11 @@
 package provider
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +40,11 @@ func newHTTPClient() *http.Client {
 	}}}
 }
 
+// idempotencyKey is a header without a value, which is not sent. A request that
+// meets a kept connection which the server closes at that moment is sent anew,
+// as nothing was answered; net/http does so for a request that has this header.
+const idempotencyKey = "Idempotency-Key"
+
 // transport turns every status outside 2xx into a *statusError before a client
 // library sees it. A RoundTripper should leave statuses to its caller; this one
 // does not, because both libraries misread some of them: go-openai a 401 whose
@@ -43,11 +52,10 @@ func newHTTPClient() *http.Client {
 type transport struct{ base *http.Transport }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	// A request that meets a kept connection which the server closes at that
-	// moment is sent anew: nothing was answered. Net/http does so for a request
-	// that it holds for idempotent; an empty value is not sent.
-	req = req.Clone(req.Context())
-	req.Header["Idempotency-Key"] = []string{}
+	if _, ok := req.Header[idempotencyKey]; !ok {
+		req = req.Clone(req.Context())
+		req.Header[idempotencyKey] = []string{}
+	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -135,4 +143,54 @@ func retryAfter(header string) time.Duration {
 		return 0
 	}
 	return time.Duration(seconds) * time.Second
+}
+
+// post sends a chat request. The header is only read and has an idempotencyKey.
+// The caller closes the answer's body.
+func post(ctx context.Context, client *http.Client, url string, header http.Header, request any) (*http.Response, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	return client.Do(req)
+}
+
+// lineReader reads the lines of a stream.
+type lineReader struct {
+	r    *bufio.Reader
+	long []byte // a line that does not fit r's buffer
+}
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReader(r)} }
+
+// next returns a line, which holds until the next call, without the space
+// around it. The last may lack its line end, which whole says. The error is
+// io.EOF, one for a line longer than maxLine, or the network's.
+func (l *lineReader) next() (line []byte, whole bool, err error) {
+	l.long = l.long[:0]
+	for {
+		part, err := l.r.ReadSlice('\n')
+		if len(l.long)+len(part) > maxLine {
+			return nil, false, fmt.Errorf("%w: %w", errGarbled, bufio.ErrTooLong)
+		}
+		switch {
+		case err == nil && len(l.long) == 0:
+			return bytes.TrimSpace(part), true, nil
+		case err == nil:
+			return bytes.TrimSpace(append(l.long, part...)), true, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			l.long = append(l.long, part...)
+		case errors.Is(err, io.EOF) && len(l.long)+len(part) > 0:
+			return bytes.TrimSpace(append(l.long, part...)), false, nil
+		case errors.Is(err, io.EOF):
+			return nil, false, io.EOF
+		default:
+			return nil, false, fmt.Errorf("%w: %w", errIncomplete, err)
+		}
+	}
 }

@@ -8,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	openai "github.com/sashabaranov/go-openai"
@@ -25,6 +23,8 @@ type vllm struct {
 	urlVariable string
 	http        *http.Client
 	api         *openai.Client
+	chatURL     string
+	header      http.Header // of chat requests
 }
 
 func newVLLM(base *url.URL, urlVariable string, key env.Secret) *vllm {
@@ -34,9 +34,15 @@ func newVLLM(base *url.URL, urlVariable string, key env.Secret) *vllm {
 	client := newHTTPClient()
 	config := openai.DefaultConfig(key.Reveal())
 	config.BaseURL = root.JoinPath("v1").String()
-	config.HTTPClient = rewriter{client}
-	config.EmptyMessagesLimit = math.MaxInt32 // keep-alive comments are no fault; silence is watched by the Client
-	return &vllm{root: &root, urlVariable: urlVariable, http: client, api: openai.NewClientWithConfig(config)}
+	config.HTTPClient = client
+	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, idempotencyKey: {}}
+	if key.Reveal() != "" {
+		header["Authorization"] = []string{"Bearer " + key.Reveal()}
+	}
+	return &vllm{
+		root: &root, urlVariable: urlVariable, http: client, api: openai.NewClientWithConfig(config),
+		chatURL: config.BaseURL + "/chat/completions", header: header,
+	}
 }
 
 func (v *vllm) engine() engine {
@@ -55,28 +61,35 @@ func (v *vllm) engine() engine {
 func (v *vllm) close() { v.http.CloseIdleConnections() }
 
 func (v *vllm) chat(ctx context.Context, c call, emit func(delta) bool) (ending, error) {
-	request := openai.ChatCompletionRequest{
-		Model:         c.model,
-		Messages:      vllmMessages(c),
-		StreamOptions: &openai.StreamOptions{IncludeUsage: true},
-	}
+	request := vllmRequest{MaxTokens: c.maxTokens, Temperature: c.temperature}
+	request.Model, request.Messages = c.model, vllmMessages(c)
+	request.Stream, request.StreamOptions = true, &openai.StreamOptions{IncludeUsage: true}
 	if c.schema != nil {
 		request.ResponseFormat = &openai.ChatCompletionResponseFormat{
 			Type:       openai.ChatCompletionResponseFormatTypeJSONSchema,
 			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{Name: "answer", Schema: c.schema, Strict: true},
 		}
 	}
-	w := &wire{sampling: sampling{MaxTokens: c.maxTokens, Temperature: c.temperature}}
-	stream, err := v.api.CreateChatCompletionStream(context.WithValue(ctx, wireKey{}, w), request)
+	resp, err := post(ctx, v.http, v.chatURL, v.header, request)
 	if err != nil {
 		return ending{}, err
 	}
-	defer func() { _ = stream.Close() }()
-	end, err := readVLLM(stream.RecvRaw, emit)
+	defer func() { _ = resp.Body.Close() }()
+	events := eventReader{lines: newLineReader(resp.Body)}
+	end, err := readVLLM(events.next, emit)
 	if err == nil {
-		drain(w.body)
+		drain(resp.Body)
 	}
 	return end, err
+}
+
+// vllmRequest is go-openai's, but for a temperature of 0, which go-openai leaves
+// out and so lets the model's own default stand.
+type vllmRequest struct {
+	openai.ChatCompletionRequest
+
+	MaxTokens   int     `json:"max_tokens,omitempty"`
+	Temperature float64 `json:"temperature"`
 }
 
 func vllmMessages(c call) []openai.ChatCompletionMessage {
@@ -97,30 +110,133 @@ func vllmMessages(c call) []openai.ChatCompletionMessage {
 	return messages
 }
 
+// eventReader reads the events of a stream, each on one line.
+type eventReader struct {
+	lines *lineReader
+	stray []byte // what is no event, as the error of a server that speaks no events
+	done  bool
+}
+
+// next returns the data of an event, which holds until the next call, or io.EOF.
+func (e *eventReader) next() ([]byte, error) {
+	for !e.done {
+		line, whole, err := e.lines.next()
+		data, isData := bytes.CutPrefix(line, dataPrefix)
+		data = bytes.TrimSpace(data)
+		switch {
+		case errors.Is(err, io.EOF):
+			e.done = true
+		case err != nil:
+			return nil, err
+		case isData && string(data) == "[DONE]":
+			e.done = true
+			return nil, io.EOF
+		case isData && whole:
+			return data, nil
+		case !isData && len(line) > 0 && line[0] != ':' && len(e.stray)+len(line) <= maxErrorBody:
+			e.stray = append(e.stray, line...)
+		}
+	}
+	stray := e.stray
+	e.stray = nil
+	var event vllmChunk
+	if json.Unmarshal(stray, &event) == nil && messageOf(event.Error) != "" {
+		return stray, nil
+	}
+	return nil, io.EOF
+}
+
+var dataPrefix = []byte("data:")
+
 // vllmChunk is an event of a chat stream. go-openai's type lacks "reasoning",
 // which replaced "reasoning_content", and the error that can take its place.
 type vllmChunk struct {
-	Model   string `json:"model"`
-	Choices []struct {
-		Delta struct {
-			Content          string `json:"content"`
-			Reasoning        string `json:"reasoning"`
-			ReasoningContent string `json:"reasoning_content"`
-		} `json:"delta"`
-		FinishReason string `json:"finish_reason"`
-	} `json:"choices"`
-	Usage *struct {
-		PromptTokens     int `json:"prompt_tokens"`
-		CompletionTokens int `json:"completion_tokens"`
-	} `json:"usage"`
-	Error json.RawMessage `json:"error"`
+	Model   string          `json:"model"`
+	Choices []vllmChoice    `json:"choices"`
+	Usage   *vllmUsage      `json:"usage"`
+	Error   json.RawMessage `json:"error"`
 }
+
+type vllmChoice struct {
+	Delta struct {
+		Content          string `json:"content"`
+		Reasoning        string `json:"reasoning"`
+		ReasoningContent string `json:"reasoning_content"`
+	} `json:"delta"`
+	FinishReason string `json:"finish_reason"`
+}
+
+type vllmUsage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+}
+
+// scan reads an event of the plain kind and reports whether it was one. It
+// keeps the choices in those that c has already.
+func (c *vllmChunk) scan(raw []byte, model string) bool {
+	s := scanner{raw: raw}
+	s.object(vllmNames, func(i int) {
+		switch vllmNames[i] {
+		case "model":
+			c.Model = s.text(model)
+		case "choices":
+			s.array(func() {
+				c.Choices = append(c.Choices, vllmChoice{})
+				c.Choices[len(c.Choices)-1].scan(&s)
+			})
+		case "usage":
+			if s.literal("null") {
+				return
+			}
+			c.Usage = &vllmUsage{}
+			s.object(vllmUsageNames, func(i int) {
+				switch vllmUsageNames[i] {
+				case "prompt_tokens":
+					c.Usage.PromptTokens = s.number()
+				case "completion_tokens":
+					c.Usage.CompletionTokens = s.number()
+				}
+			})
+		case "error":
+			c.Error = s.value()
+		}
+	})
+	return s.end()
+}
+
+func (c *vllmChoice) scan(s *scanner) {
+	s.object(vllmChoiceNames, func(i int) {
+		switch vllmChoiceNames[i] {
+		case "delta":
+			s.object(vllmDeltaNames, func(i int) {
+				switch vllmDeltaNames[i] {
+				case "content":
+					c.Delta.Content = s.text("")
+				case "reasoning":
+					c.Delta.Reasoning = s.text("")
+				case "reasoning_content":
+					c.Delta.ReasoningContent = s.text("")
+				}
+			})
+		case "finish_reason":
+			c.FinishReason = s.text("")
+		}
+	})
+}
+
+var (
+	vllmNames       = []string{"model", "choices", "usage", "error"}
+	vllmChoiceNames = []string{"delta", "finish_reason"}
+	vllmDeltaNames  = []string{"content", "reasoning", "reasoning_content"}
+	vllmUsageNames  = []string{"prompt_tokens", "completion_tokens"}
+)
 
 // readVLLM reads a chat stream, whose events next returns until io.EOF. The
 // usage comes in an event of its own, without choices, after the finish reason.
 func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error) {
 	var (
 		end   ending
+		chunk vllmChunk
 		began bool
 	)
 	for {
@@ -131,16 +247,14 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 		case errors.Is(err, io.EOF):
 			return ending{}, errIncomplete
 		case err != nil:
-			// go-openai's own reading of an event that holds an error.
-			if e := (*openai.APIError)(nil); errors.As(err, &e) {
-				code, _ := e.Code.(int)
-				return ending{}, newEventError(shorten(e.Message), code, began)
-			}
-			return ending{}, fmt.Errorf("%w: %w", errIncomplete, err)
+			return ending{}, err
 		}
-		var chunk vllmChunk
-		if err := json.Unmarshal(raw, &chunk); err != nil {
-			return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+		chunk = vllmChunk{Choices: chunk.Choices[:0]}
+		if !chunk.scan(raw, end.model) {
+			chunk = vllmChunk{}
+			if err := json.Unmarshal(raw, &chunk); err != nil {
+				return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
+			}
 		}
 		if err := reported(chunk.Error, began); err != nil {
 			return ending{}, err
@@ -217,50 +331,4 @@ func (v *vllm) models(ctx context.Context) ([]string, error) {
 		names = append(names, m.ID)
 	}
 	return names, nil
-}
-
-// rewriter adds what go-openai cannot send to the bodies of chat requests.
-type rewriter struct{ client *http.Client }
-
-// wire accompanies one chat request through go-openai.
-type wire struct {
-	sampling sampling
-	body     io.Reader // of the response, to be drained
-}
-
-type wireKey struct{}
-
-// sampling is written by us, as go-openai leaves out a temperature of 0, which
-// lets the model's own default stand, and refuses max_tokens for some names.
-type sampling struct {
-	MaxTokens   int     `json:"max_tokens,omitempty"`
-	Temperature float64 `json:"temperature"`
-}
-
-// Do sends the request.
-func (r rewriter) Do(req *http.Request) (*http.Response, error) {
-	w, ok := req.Context().Value(wireKey{}).(*wire)
-	if !ok {
-		return r.client.Do(req)
-	}
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
-	extra, err := json.Marshal(w.sampling)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) < 2 || body[0] != '{' {
-		return nil, errors.New("provider: the request's body is not an object")
-	}
-	joined := slices.Concat(extra[:len(extra)-1], []byte{','}, body[1:]) // {"temperature":0, and "model":…}
-	req.Body = io.NopCloser(bytes.NewReader(joined))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(joined)), nil }
-	req.ContentLength = int64(len(joined))
-	resp, err := r.client.Do(req)
-	if err == nil {
-		w.body = resp.Body
-	}
-	return resp, err
 }
