@@ -15,17 +15,26 @@ const abbreviations = " e.g. i.e. etc. cf. mr. mrs. ms. dr. no. nos. para. paras
 func Sentences(text string) []string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {
-		start := 0
-		for i := range len(line) {
-			if line[i] != ' ' || !endsSentence(line[start:i]) || !beginsSentence(line[i+1:]) {
-				continue
-			}
-			out = appendTrimmed(out, line[start:i])
-			start = i + 1
+		for found := true; found; {
+			var sentence string
+			sentence, line, found = CutSentence(line)
+			out = appendTrimmed(out, sentence)
 		}
-		out = appendTrimmed(out, line[start:])
 	}
 	return out
+}
+
+// CutSentence cuts a line after its first sentence, as [Sentences] does. Without
+// an end of a sentence that another follows, found is false and the sentence is
+// the whole line. Where one is found, it is where it is whatever may be added to
+// the line.
+func CutSentence(line string) (sentence, rest string, found bool) {
+	for i := range len(line) {
+		if line[i] == ' ' && endsSentence(line[:i]) && beginsSentence(line[i+1:]) {
+			return line[:i], line[i+1:], true
+		}
+	}
+	return line, "", false
 }
 
 func appendTrimmed(out []string, s string) []string {

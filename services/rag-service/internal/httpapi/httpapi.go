@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/pkg/problem"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/rag-service/internal/rag"
@@ -44,6 +46,9 @@ type Options struct {
 	MaxUpload     int64 // bytes of a file
 	QueryTimeout  time.Duration
 	IngestTimeout time.Duration
+	// Heartbeat is how long a stream may be silent: then a comment is sent, so that
+	// nobody on the way takes it for dead. 0 means 15 s.
+	Heartbeat time.Duration
 }
 
 // API answers requests.
@@ -85,7 +90,7 @@ func (a *API) root(c *gin.Context) error {
 	c.JSON(http.StatusOK, root{
 		Service: "rag-service", Status: "healthy", VectorstoreReady: ready,
 		Endpoints: map[string]string{
-			"POST /query":              "Ask the manuals: {\"question\": …, \"top_k\": 4}.",
+			"POST /query":              "Ask the manuals: {\"question\": …, \"top_k\": 4}. With Accept: text/event-stream the answer comes sentence by sentence.",
 			"POST /ingest":             "Ingest texts: {\"documents\": […], \"filenames\": […]}.",
 			"POST /ingest-pdf":         "Ingest a PDF: multipart, field \"file\".",
 			"POST /ingest-all-manuals": "Ingest the folder that MANUALS_PATH names.",
@@ -161,8 +166,25 @@ type queryResponse struct {
 	Mode            rag.Mode         `json:"mode"`
 	Refused         bool             `json:"refused"`
 	Notice          string           `json:"notice,omitempty"`
-	Provider        string           `json:"provider"`
-	Model           string           `json:"model"`
+	Provider        string           `json:"provider"` // ollama, vllm, or none when no model answered
+	Model           string           `json:"model"`    // empty when none answered
+	Fallback        string           `json:"fallback"` // why it was not the first choice; empty when it was
+	Tokens          tokens           `json:"tokens"`
+	Timings         timings          `json:"timings_ms"`
+}
+
+// tokens are zeros where no model answered or the engine did not say.
+type tokens struct {
+	Input  int `json:"input"`
+	Output int `json:"output"`
+}
+
+// timings are milliseconds.
+type timings struct {
+	Search     float64 `json:"search"`
+	Queue      float64 `json:"queue"`       // waited for a place on the model server
+	FirstToken float64 `json:"first_token"` // from asking the model to its first token
+	Total      float64 `json:"total"`
 }
 
 type retrievedChunk struct {
@@ -181,6 +203,10 @@ type citation struct {
 }
 
 func (a *API) query(c *gin.Context) error {
+	stream, err := wantsStream(c.Request.Header.Values("Accept"))
+	if err != nil {
+		return err
+	}
 	var req queryRequest
 	if err := httpserver.BindJSON(c, &req); err != nil {
 		return err
@@ -189,33 +215,55 @@ func (a *API) query(c *gin.Context) error {
 	if req.TopK != nil {
 		question.TopK = *req.TopK
 	}
-	answer, err := a.o.Service.Ask(c.Request.Context(), question)
+	if stream {
+		return a.stream(c, question)
+	}
+	answer, err := a.o.Service.Ask(c.Request.Context(), question, nil)
 	if err != nil {
 		return err
 	}
-	out := queryResponse{
-		Answer: answer.Text, Sources: []string{}, Citations: []citation{},
-		Mode: answer.Mode, Refused: answer.Refused, Notice: answer.Notice, Provider: answer.Provider, Model: answer.Model,
-	}
-	if question.TopK > 0 {
-		out.RetrievedChunks = []retrievedChunk{}
-	}
-	seen := map[string]bool{}
-	for _, p := range answer.Passages {
-		if !seen[p.Source] {
-			seen[p.Source] = true
-			out.Sources = append(out.Sources, p.Source)
-		}
-		out.Citations = append(out.Citations, citation{
-			Document: p.Document(), Source: p.Source, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
-		})
-		if question.TopK > 0 {
-			out.RetrievedChunks = append(out.RetrievedChunks, retrievedChunk{Text: p.Text, Source: p.Source, ChunkID: p.Position, Page: page(p.Page)})
-		}
-	}
-	c.JSON(http.StatusOK, out)
+	modelapi.Answered(c, answer.Provider, answer.Model, answer.Fallback)
+	c.JSON(http.StatusOK, responseOf(question, answer))
 	return nil
 }
+
+func responseOf(q rag.Question, answer rag.Answer) queryResponse {
+	sources, citations := cite(answer.Passages)
+	out := queryResponse{
+		Answer: answer.Text, Sources: sources, Citations: citations,
+		Mode: answer.Mode, Refused: answer.Refused, Notice: answer.Notice,
+		Provider: answer.Provider, Model: answer.Model, Fallback: answer.Fallback,
+		Tokens: tokens{answer.Usage.InputTokens, answer.Usage.OutputTokens},
+		Timings: timings{
+			Search: milliseconds(answer.Timings.Search), Queue: milliseconds(answer.Timings.Queue),
+			FirstToken: milliseconds(answer.Timings.FirstToken), Total: milliseconds(answer.Timings.Total),
+		},
+	}
+	if q.TopK > 0 {
+		out.RetrievedChunks = make([]retrievedChunk, len(answer.Passages))
+		for i, p := range answer.Passages {
+			out.RetrievedChunks[i] = retrievedChunk{Text: p.Text, Source: p.Source, ChunkID: p.Position, Page: page(p.Page)}
+		}
+	}
+	return out
+}
+
+// cite lists passages, and their documents, each once.
+func cite(passages []rag.Passage) (sources []string, citations []citation) {
+	sources, citations = []string{}, make([]citation, len(passages))
+	for i, p := range passages {
+		if !slices.Contains(sources, p.Source) {
+			sources = append(sources, p.Source)
+		}
+		citations[i] = citation{
+			Document: p.Document(), Source: p.Source, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
+		}
+	}
+	return sources, citations
+}
+
+// milliseconds is exact to a microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // page is null for a source without pages.
 func page(n int) *int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"signpost.internal/pkg/fault"
@@ -42,14 +43,51 @@ type Answer struct {
 	Refused  bool      // the manuals do not cover the question
 	Passages []Passage // best first; Text cites them as [1], [2], …
 	Notice   string    // why the answer is less than it could be; may be empty
-	Provider string
-	Model    string
+	Provider string    // of the model that answered, even if nothing of its answer was kept; "none" when none did
+	Model    string    // empty when none answered
+	Fallback string    // why it was not the first choice, in ASCII; empty when it was
+	Usage    provider.Usage
+	Timings  Timings
+}
+
+// Timings says where the time of an answer went. What did not happen took none.
+type Timings struct {
+	Search     time.Duration
+	Queue      time.Duration // waited for a place on the model server
+	FirstToken time.Duration // from asking the model to its first token
+	Total      time.Duration
+}
+
+// Event is a step on the way to an answer. One of its fields is set.
+type Event struct {
+	// Found is the first step: the Passages, whether the question is Refused, and
+	// nothing else.
+	Found *Answer
+	// Text is the next piece of the answer: a sentence that was checked, or a
+	// passage that is quoted. The pieces together are the answer's Text.
+	Text string
+	// Seam says that the pieces so far are void, as the model failed in the middle
+	// of its answer. Another begins anew, or the passages are given as they are:
+	// then ToProvider is "none", and the model that failed is not always known.
+	Seam *provider.Seam
+}
+
+// Listener learns of each event at once; nil is nobody. It is called by one at a
+// time and not after the answer.
+type Listener func(Event)
+
+func (l Listener) tell(e Event) {
+	if l != nil {
+		l(e)
+	}
 }
 
 // Ask answers a question from the manuals. It fails with Invalid for a question
-// or model that is not acceptable, and with Unavailable when nothing has been
-// ingested.
-func (s *Service) Ask(ctx context.Context, q Question) (Answer, error) {
+// or model that is not acceptable, with Unavailable when nothing has been
+// ingested, and with Busy when a model would answer and has no place free. The
+// answer is the same with a listener and without.
+func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, error) {
+	began := time.Now()
 	if err := s.checkQuestion(q); err != nil {
 		return Answer{}, err
 	}
@@ -68,18 +106,44 @@ func (s *Service) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	status := s.generator.Status(ctx)
-	a := Answer{Mode: Passages, Passages: found.passages, Provider: status.Provider, Model: status.Model}
-	switch {
-	case !found.covered:
-		a.Refused = true
-		a.Text = refusal(found.passages)
-	case !status.Reachable:
-		a.Text = quoted(found.passages, "No model was used: none is configured, or none is ready.")
-	default:
-		s.generate(ctx, q, &a)
+	a := Answer{Mode: Passages, Passages: found.passages, Refused: !found.covered, Provider: provider.None}
+	a.Timings.Search = time.Since(began)
+	l.tell(Event{Found: &Answer{Passages: a.Passages, Refused: a.Refused}})
+	if err := s.compose(ctx, q, &a, l); err != nil {
+		return Answer{}, err
 	}
-	return a, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return Answer{}, err
+	}
+	a.Timings.Total = time.Since(began)
+	return a, nil
+}
+
+// compose writes the answer. Where no model's words are used, these are the
+// passages, with the reason.
+func (s *Service) compose(ctx context.Context, q Question, a *Answer, l Listener) error {
+	if a.Refused {
+		a.quote(l, refusal(a.Passages))
+		return nil
+	}
+	status := s.generator.Status(ctx)
+	if status.Reachable {
+		return s.generate(ctx, q, a, l)
+	}
+	if status.State != provider.Off {
+		a.Notice = fmt.Sprintf("No model is ready (%s), so the passages are given as they are.", status.State)
+		a.Fallback = string(status.State)
+	}
+	a.quote(l, quoted(a.Passages, "No model was used: none is configured, or none is ready."))
+	return nil
+}
+
+// quote makes the text, which holds passages, the answer.
+func (a *Answer) quote(l Listener, text string) {
+	a.Text = text
+	for part := range strings.SplitAfterSeq(text, "\n\n") {
+		l.tell(Event{Text: part})
+	}
 }
 
 func (s *Service) checkQuestion(q Question) error {
@@ -98,44 +162,94 @@ func (s *Service) checkQuestion(q Question) error {
 }
 
 // generate lets the model answer and falls back to the passages, with the
-// reason, when it fails or nothing of its answer holds.
-func (s *Service) generate(ctx context.Context, q Question, a *Answer) {
-	response, used, err := s.chat(ctx, q, a.Passages)
+// reason, when it fails or nothing of its answer holds. A model without a free
+// place is an error: soon there is a better answer than the passages.
+func (s *Service) generate(ctx context.Context, q Question, a *Answer, l Listener) error {
+	used := a.Passages
+	response, proved, err := s.converse(ctx, q, used, l)
+	var tooLong *provider.ContextError
+	if errors.As(err, &tooLong) && len(used) > 1 && proved.kept.Len() == 0 {
+		used = used[:(len(used)+1)/2]
+		response, proved, err = s.converse(ctx, q, used, l)
+	}
 	if err != nil {
-		s.logger.WarnContext(ctx, "the model failed", "fault", fault.KindOf(err).String(), "error", err)
-		a.Notice = "The model failed, so the passages are given as they are. " + fault.DetailOf(err)
-		a.Text = quoted(a.Passages, "No model was used: the model failed.")
-		return
+		return s.fail(ctx, err, a, proved, l)
 	}
-	a.Model, a.Provider = response.Model, response.Provider
-	kept, removed := check(response.Content, used)
-	if kept == "" {
+	a.Provider, a.Model, a.Fallback, a.Usage = response.Provider, response.Model, response.Fallback, response.Usage
+	a.Timings.Queue, a.Timings.FirstToken = response.QueueTime, response.FirstToken
+	if proved.kept.Len() == 0 {
 		a.Notice = "The model's answer could not be proved from the passages, so the passages are given as they are."
-		a.Text = quoted(a.Passages, "The model's answer was not used: none of its sentences could be proved from the manuals.")
-		return
+		a.quote(l, quoted(a.Passages, "The model's answer was not used: none of its sentences could be proved from the manuals."))
+		return nil
 	}
-	a.Mode, a.Text = Generated, kept
+	a.Mode, a.Text = Generated, proved.kept.String()
+	var notices []string
 	switch {
-	case removed == 1:
-		a.Notice = "One sentence of the model's answer was removed: the passages do not prove it."
-	case removed > 1:
-		a.Notice = fmt.Sprintf("%d sentences of the model's answer were removed: the passages do not prove them.", removed)
+	case proved.removed == 1:
+		notices = append(notices, "One sentence of the model's answer was removed: the passages do not prove it.")
+	case proved.removed > 1:
+		notices = append(notices, fmt.Sprintf("%d sentences of the model's answer were removed: the passages do not prove them.", proved.removed))
+	}
+	if response.FinishReason == provider.FinishLength {
+		notices = append(notices, "The model's answer was too long and ends early.")
 	}
 	if len(used) < len(a.Passages) {
-		a.Notice = strings.TrimSpace(a.Notice + fmt.Sprintf(" The model read only the first %d passages: more did not fit.", len(used)))
+		notices = append(notices, fmt.Sprintf("The model read only the first %d passages: more did not fit.", len(used)))
 	}
+	a.Notice = strings.Join(notices, " ")
+	return nil
 }
 
-// chat asks the model, once more with half of the passages when all of them are
-// too long for it. It returns the passages that the model read.
-func (s *Service) chat(ctx context.Context, q Question, passages []Passage) (*provider.ChatResponse, []Passage, error) {
-	response, err := s.generator.Chat(ctx, prompt(q, passages))
-	var tooLong *provider.ContextError
-	if errors.As(err, &tooLong) && len(passages) > 1 {
-		passages = passages[:(len(passages)+1)/2]
-		response, err = s.generator.Chat(ctx, prompt(q, passages))
+// fail gives the passages in the place of a model's answer, of which the listener
+// may have a part.
+func (s *Service) fail(ctx context.Context, err error, a *Answer, proved *checker, l Listener) error {
+	kind := fault.KindOf(err)
+	if proved.kept.Len() > 0 {
+		l.tell(Event{Seam: &provider.Seam{ToProvider: provider.None, Reason: kind.String()}})
 	}
-	return response, passages, err
+	if ctx.Err() != nil || kind == fault.Busy {
+		return err
+	}
+	s.logger.WarnContext(ctx, "the model failed", "fault", kind.String(), "error", err)
+	a.Notice = "The model failed, so the passages are given as they are. " + fault.DetailOf(err)
+	a.Fallback = kind.String()
+	a.quote(l, quoted(a.Passages, "No model was used: the model failed."))
+	return nil
+}
+
+// converse has the model answer from the passages and checks what it says. A
+// listener learns of each sentence when it is proved, and of each seam.
+func (s *Service) converse(ctx context.Context, q Question, passages []Passage, l Listener) (*provider.ChatResponse, *checker, error) {
+	proved := newChecker(passages)
+	if l == nil { // a call that nobody reads along may be repeated when it is cut
+		response, err := s.generator.Chat(ctx, prompt(q, passages))
+		if err == nil {
+			proved.add(response.Content)
+			proved.finish(response.FinishReason == provider.FinishLength)
+		}
+		return response, proved, err
+	}
+	for event, err := range s.generator.ChatStream(ctx, prompt(q, passages)) {
+		text := ""
+		switch {
+		case err != nil:
+			return nil, proved, err
+		case event.Seam != nil:
+			proved = newChecker(passages)
+			l.tell(Event{Seam: event.Seam})
+		case event.Final != nil:
+			text = proved.finish(event.Final.FinishReason == provider.FinishLength)
+		default:
+			text = proved.add(event.Content)
+		}
+		if text != "" {
+			l.tell(Event{Text: text})
+		}
+		if event.Final != nil {
+			return event.Final, proved, nil
+		}
+	}
+	return nil, proved, fault.New(fault.Upstream, "The model's answer has no end.")
 }
 
 // maxAnswerTokens bounds a model's answer.

@@ -55,7 +55,7 @@ func BenchmarkQuery10000Chunks(b *testing.B) {
 		for range 200 {
 			question := sentence(8)
 			begin := time.Now()
-			if _, err := s.Ask(b.Context(), rag.Question{Text: question, TopK: 5}); err != nil {
+			if _, err := s.Ask(b.Context(), rag.Question{Text: question, TopK: 5}, nil); err != nil {
 				b.Fatal(err)
 			}
 			times = append(times, time.Since(begin))

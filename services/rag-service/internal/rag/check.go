@@ -15,31 +15,84 @@ var (
 	monthYear    = regexp.MustCompile(`(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
 )
 
-// check keeps the sentences of a model's answer that the passages prove, line by
-// line, and counts those that it removed. A sentence is proved when it cites
-// passages by number, all of which exist, and every figure, amount, percentage,
-// date and number word in it stands in one of them.
-func check(answer string, passages []Passage) (kept string, removed int) {
-	facts := make([]map[string]bool, len(passages))
+// unsettled is the end of a text that may still become a late citation.
+var unsettled = regexp.MustCompile(`[.!?]\s*(?:\[[0-9,; ]{1,12}\]\s*)*(?:\[[0-9,; ]{0,12})?$`)
+
+// checker lets the sentences of a model's answer pass that the passages prove,
+// line by line and each as soon as it is whole, and counts those that it
+// removed. A sentence is proved when it cites passages by number, all of which
+// exist, and every figure, amount, percentage, date and number word in it stands
+// in one of them. In which pieces the answer comes makes no difference.
+type checker struct {
+	facts   []map[string]bool
+	held    string // the end of the answer so far, if unsettled
+	line    string // what is before it and is no whole sentence yet
+	kept    strings.Builder
+	between string // what parts the next sentence from those kept
+	removed int
+}
+
+func newChecker(passages []Passage) *checker {
+	c := &checker{facts: make([]map[string]bool, len(passages))}
 	for i, p := range passages {
-		facts[i] = figures(p.Text)
+		c.facts[i] = figures(p.Text)
 	}
-	var lines []string
-	for line := range strings.SplitSeq(answer, "\n") {
-		line = lateCitation.ReplaceAllString(line, " $2$1 ")
-		var proved []string
-		for _, sentence := range chunk.Sentences(line) {
-			if isProved(sentence, facts) {
-				proved = append(proved, tidy(sentence))
-			} else if strings.ContainsFunc(sentence, isLetterOrDigit) {
-				removed++
+	return c
+}
+
+// add takes the next piece of the answer and returns what of it, or held back
+// before it, is proved, with the white space that parts it from what was
+// returned before. A line break ends what is held back.
+func (c *checker) add(piece string) string {
+	from := c.kept.Len()
+	for ended := true; ended; {
+		var more string
+		more, piece, ended = strings.Cut(piece, "\n")
+		c.held += more
+		settled := len(c.held)
+		if at := unsettled.FindStringIndex(c.held); at != nil && !ended {
+			settled = at[0]
+		}
+		c.line += lateCitation.ReplaceAllString(c.held[:settled], " $2$1 ")
+		c.held = c.held[settled:]
+		for {
+			sentence, rest, found := chunk.CutSentence(c.line)
+			if !found && !ended {
+				break
+			}
+			c.judge(sentence)
+			c.line = rest
+			if !found {
+				break
 			}
 		}
-		if len(proved) > 0 {
-			lines = append(lines, strings.Join(proved, " "))
+		if ended && c.kept.Len() > 0 {
+			c.between = "\n"
 		}
 	}
-	return strings.Join(lines, "\n"), removed
+	return c.kept.String()[from:]
+}
+
+// finish returns what is proved of what was held back. Of an answer that was cut
+// off this is half a sentence, and removed.
+func (c *checker) finish(cut bool) string {
+	if !cut {
+		return c.add("\n")
+	}
+	if strings.ContainsFunc(c.line+c.held, isLetterOrDigit) {
+		c.removed++
+	}
+	return ""
+}
+
+func (c *checker) judge(sentence string) {
+	switch {
+	case isProved(sentence, c.facts):
+		c.kept.WriteString(c.between + tidy(sentence))
+		c.between = " "
+	case strings.ContainsFunc(sentence, isLetterOrDigit):
+		c.removed++
+	}
 }
 
 func isProved(sentence string, facts []map[string]bool) bool {

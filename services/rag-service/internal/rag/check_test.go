@@ -52,6 +52,71 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// check has an answer checked in one piece.
+func check(answer string, passages []Passage) (kept string, removed int) {
+	c := newChecker(passages)
+	c.add(answer)
+	c.finish(false)
+	return c.kept.String(), c.removed
+}
+
+// wholly is check by another way: the whole answer is at hand.
+func wholly(answer string, passages []Passage) (kept string, removed int) {
+	facts := newChecker(passages).facts
+	var lines []string
+	for line := range strings.SplitSeq(answer, "\n") {
+		var proved []string
+		for _, sentence := range chunk.Sentences(lateCitation.ReplaceAllString(line, " $2$1 ")) {
+			if isProved(sentence, facts) {
+				proved = append(proved, tidy(sentence))
+			} else if strings.ContainsFunc(sentence, isLetterOrDigit) {
+				removed++
+			}
+		}
+		if len(proved) > 0 {
+			lines = append(lines, strings.Join(proved, " "))
+		}
+	}
+	return strings.Join(lines, "\n"), removed
+}
+
+// A sentence is let pass when it is whole and not before.
+func TestCheckPieceByPiece(t *testing.T) {
+	c := newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
+	for i, step := range []struct{ piece, want string }{
+		{"It lasts for 60 days", ""},
+		{". ", ""},
+		{"[1", ""},
+		{"] ", ""},
+		{"The fee", "It lasts for 60 days [1]."},
+		{" was £90 [1]. It", ""},
+		{" was £90", ""},
+		{".50 [1].", ""},
+		{"\n", " It was £90.50 [1]."},
+		{"- 60 days. [1]\n\n", "\n- 60 days [1]."},
+		{"60 days [1]", ""},
+	} {
+		if got := c.add(step.piece); got != step.want {
+			t.Errorf("piece %d, %q: %q, want %q", i, step.piece, got, step.want)
+		}
+	}
+	if got := c.finish(false); got != "\n60 days [1]" {
+		t.Errorf("at the end: %q", got)
+	}
+	if c.removed != 1 {
+		t.Errorf("%d removed", c.removed)
+	}
+}
+
+func TestCheckOfAnAnswerThatWasCut(t *testing.T) {
+	c := newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
+	got := c.add("It lasts for 60 days [1]. Only 60 days [1] wi")
+	got += c.finish(true)
+	if got != "It lasts for 60 days [1]." || c.kept.String() != got || c.removed != 1 {
+		t.Errorf("%q, %d removed", got, c.removed)
+	}
+}
+
 func TestFigures(t *testing.T) {
 	tests := []struct {
 		text string
@@ -77,14 +142,27 @@ func TestFigures(t *testing.T) {
 }
 
 // Whatever a model says, what is kept cites passages and has no figure that they
-// lack; and an answer that is a passage's own sentence is kept.
+// lack, and it is the same in whatever pieces the answer comes.
 func FuzzCheck(f *testing.F) {
-	f.Add("The ceiling is £50,000 [1]. More [2].", "Debts up to £50,000 count.")
-	f.Add("[1][1]. 5. [2", "5 or 6")
-	f.Fuzz(func(t *testing.T, answer, passage string) {
+	f.Add("The ceiling is £50,000 [1]. More [2].", "Debts up to £50,000 count.", 3)
+	f.Add("[1][1]. 5. [2", "5 or 6", 1)
+	f.Add("It is 5.  3. Do [1]. \"A.\" [1] [1, 1]\n\n[1] 6.[1]? “£5” [1]! [1][", "5 or 6, £5", 1)
+	f.Fuzz(func(t *testing.T, answer, passage string, size int) {
 		passages := []Passage{{Text: passage}}
 		facts := figures(passage)
-		kept, _ := check(answer, passages)
+		kept, removed := wholly(answer, passages)
+		c := newChecker(passages)
+		var said strings.Builder
+		size = max(size, 1)
+		for rest := answer; rest != ""; {
+			n := min(size, len(rest))
+			said.WriteString(c.add(rest[:n]))
+			rest = rest[n:]
+		}
+		said.WriteString(c.finish(false))
+		if said.String() != kept || c.kept.String() != kept || c.removed != removed {
+			t.Fatalf("%q in pieces of %d bytes: %q (%d removed), in one: %q (%d removed)", answer, size, said.String(), c.removed, kept, removed)
+		}
 		for line := range strings.SplitSeq(kept, "\n") {
 			for fact := range figures(citation.ReplaceAllString(line, " ")) {
 				// A date may join over two sentences; its parts are checked.

@@ -9,6 +9,7 @@ package rag
 
 import (
 	"context"
+	"iter"
 
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/rag-service/internal/bm25"
@@ -116,6 +117,8 @@ type Reader interface {
 // Generator is the text model.
 type Generator interface {
 	Chat(ctx context.Context, r provider.ChatRequest) (*provider.ChatResponse, error)
+	// ChatStream is Chat for somebody who reads along.
+	ChatStream(ctx context.Context, r provider.ChatRequest) iter.Seq2[provider.StreamEvent, error]
 	CheckModel(model string) error
 	Status(ctx context.Context) provider.Status
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,6 +42,23 @@ func (m *model) Chat(_ context.Context, r provider.ChatRequest) (*provider.ChatR
 		return nil, err
 	}
 	return &provider.ChatResponse{Content: text, Provider: "ollama", Model: "llama3.2:latest"}, nil
+}
+
+// ChatStream tells the answer word by word.
+func (m *model) ChatStream(ctx context.Context, r provider.ChatRequest) iter.Seq2[provider.StreamEvent, error] {
+	return func(yield func(provider.StreamEvent, error) bool) {
+		final, err := m.Chat(ctx, r)
+		if err != nil {
+			yield(provider.StreamEvent{}, err)
+			return
+		}
+		for word := range strings.SplitAfterSeq(final.Content, " ") {
+			if !yield(provider.StreamEvent{Content: word}, nil) {
+				return
+			}
+		}
+		yield(provider.StreamEvent{Final: final}, nil)
+	}
 }
 
 func (m *model) CheckModel(name string) error {
@@ -168,7 +186,7 @@ func (f *fixture) ingest(t *testing.T) {
 
 func (f *fixture) ask(t *testing.T, question string) rag.Answer {
 	t.Helper()
-	answer, err := f.Ask(t.Context(), rag.Question{Text: question, TopK: 4})
+	answer, err := f.Ask(t.Context(), rag.Question{Text: question, TopK: 4}, nil)
 	if err != nil {
 		t.Fatalf("Ask(%q): %v", question, err)
 	}
@@ -282,7 +300,7 @@ func TestRefusal(t *testing.T) {
 
 func TestAskRefusesBadQuestions(t *testing.T) {
 	f := newFixture(t)
-	if _, err := f.Ask(t.Context(), rag.Question{Text: "Anything?"}); fault.KindOf(err) != fault.Unavailable {
+	if _, err := f.Ask(t.Context(), rag.Question{Text: "Anything?"}, nil); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("an empty index answers %v", err)
 	}
 	f.ingest(t)
@@ -293,7 +311,7 @@ func TestAskRefusesBadQuestions(t *testing.T) {
 		"many":     {Text: "What?", TopK: rag.MaxTopK + 1},
 		"model":    {Text: "What?", Model: "gpt-4"},
 	} {
-		if _, err := f.Ask(t.Context(), q); fault.KindOf(err) != fault.Invalid {
+		if _, err := f.Ask(t.Context(), q, nil); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v, want invalid", name, err)
 		}
 	}

@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/munnerz/goautoneg"
+
+	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/modelapi"
+	"signpost.internal/pkg/problem"
+	"signpost.internal/services/rag-service/internal/rag"
+)
+
+// wantsStream reports whether the Accept headers prefer an event stream to JSON.
+// They fail with NotAcceptable when they exclude both.
+func wantsStream(headers []string) (bool, error) {
+	header := strings.Join(headers, ",")
+	if header == "" {
+		return false, nil
+	}
+	asked := goautoneg.ParseAccept(header)
+	json, stream := quality(asked, "application", "json"), quality(asked, "text", "event-stream")
+	if json <= 0 && stream <= 0 {
+		return false, fault.New(fault.NotAcceptable, "The answer is to be had as application/json or, sentence by sentence, as text/event-stream; the Accept header names neither.")
+	}
+	return stream > json, nil
+}
+
+// quality is the weight that the most precise of the clauses gives a type.
+func quality(asked []goautoneg.Accept, kind, subtype string) float64 {
+	weight, precision := 0.0, 0
+	for _, clause := range asked {
+		found := 0
+		switch {
+		case clause.Type == kind && clause.SubType == subtype:
+			found = 3
+		case clause.Type == kind && clause.SubType == "*":
+			found = 2
+		case clause.Type == "*" && clause.SubType == "*":
+			found = 1
+		}
+		if found > precision {
+			weight, precision = clause.Q, found
+		}
+	}
+	return weight
+}
+
+// The events of a stream. The README says what they mean to a client.
+const (
+	citationsEvent = "citations"
+	sentenceEvent  = "sentence"
+	seamEvent      = "seam"
+	doneEvent      = "done"
+	errorEvent     = "error"
+)
+
+type foundEvent struct {
+	Citations []citation `json:"citations"`
+	Sources   []string   `json:"sources"`
+	Refused   bool       `json:"refused"`
+}
+
+type textEvent struct {
+	Text string `json:"text"`
+}
+
+type brokenEvent struct {
+	From   modelName `json:"from"`
+	To     modelName `json:"to"`
+	Reason string    `json:"reason"`
+}
+
+type modelName struct {
+	Provider string `json:"provider,omitempty"`
+	Model    string `json:"model,omitempty"`
+}
+
+type failedEvent struct {
+	problem.Document
+	RetryAfter int `json:"retry_after,omitempty"` // seconds
+}
+
+// stream answers a question as an event stream. What fails before its first
+// event has the status of its own.
+func (a *API) stream(c *gin.Context, q rag.Question) error {
+	s := &events{c: c, pause: cmp.Or(a.o.Heartbeat, 15*time.Second)}
+	defer s.close()
+	answer, err := a.o.Service.Ask(c.Request.Context(), q, func(e rag.Event) {
+		switch {
+		case e.Found != nil:
+			sources, citations := cite(e.Found.Passages)
+			s.send(citationsEvent, foundEvent{citations, sources, e.Found.Refused})
+		case e.Seam != nil:
+			s.send(seamEvent, brokenEvent{
+				From:   modelName{e.Seam.FromProvider, e.Seam.FromModel},
+				To:     modelName{e.Seam.ToProvider, e.Seam.ToModel},
+				Reason: e.Seam.Reason,
+			})
+		default:
+			s.send(sentenceEvent, textEvent{e.Text})
+		}
+	})
+	switch {
+	case err == nil:
+		modelapi.Answered(c, answer.Provider, answer.Model, answer.Fallback)
+		s.send(doneEvent, responseOf(q, answer))
+	case s.beat != nil:
+		s.send(errorEvent, failed(c, err))
+	}
+	return err
+}
+
+func failed(c *gin.Context, err error) failedEvent {
+	e := failedEvent{Document: problem.Of(err)}
+	e.Instance = "urn:request:" + c.Writer.Header().Get(problem.RequestIDHeader)
+	var known *fault.Error
+	if errors.As(err, &known) {
+		e.RetryAfter = int(math.Ceil(known.RetryAfter.Seconds()))
+	}
+	return e
+}
+
+// events writes an event stream. A write that fails ends the request's context,
+// so nothing else is done about it.
+type events struct {
+	c     *gin.Context
+	pause time.Duration
+	beat  *time.Timer // nil before the first event
+
+	mu     sync.Mutex // of the response
+	closed bool
+}
+
+func (s *events) send(name string, data any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.beat == nil {
+		// Who answered is known at the end.
+		s.c.Header("Trailer", strings.Join([]string{modelapi.ProviderHeader, modelapi.ModelHeader, modelapi.FallbackHeader}, ", "))
+		s.c.Header("X-Accel-Buffering", "no") // or nginx holds events back
+		s.beat = time.AfterFunc(s.pause, s.keepOpen)
+	}
+	s.c.SSEvent(name, data)
+	s.c.Writer.Flush()
+	s.beat.Reset(s.pause)
+}
+
+func (s *events) keepOpen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	_, _ = s.c.Writer.WriteString(": still at work\n\n")
+	s.c.Writer.Flush()
+	s.beat.Reset(s.pause)
+}
+
+// close ends the heartbeat; the response may then be used by others.
+func (s *events) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.beat != nil {
+		s.beat.Stop()
+	}
+}
