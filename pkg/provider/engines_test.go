@@ -2,7 +2,10 @@ package provider_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +70,92 @@ func TestRealOllama(t *testing.T) {
 		r.MaxTokens = 1
 		if _, err := c.Chat(free, r); err != nil {
 			t.Errorf("after the caller has left: %v", err)
+		}
+	})
+	t.Run("leaving a whole answer frees the one place", func(t *testing.T) {
+		c := start(t, nil)
+		post(t, server, http.MethodPost, "/api/generate", `{"model":"`+tinymodels.BabbleModel+`","keep_alive":0}`)
+		until(t, func() bool { return !loaded(t, server, tinymodels.BabbleModel) })
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		left := make(chan error, 1)
+		go func() {
+			_, err := c.Chat(ctx, babble)
+			left <- err
+		}()
+		until(t, func() bool { return loaded(t, server, tinymodels.BabbleModel) })
+		leave()
+		wantFault(t, <-left, fault.Canceled)
+		free, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		r := babble
+		r.MaxTokens = 1
+		if _, err := c.Chat(free, r); err != nil {
+			t.Errorf("after the caller has left: %v", err)
+		}
+	})
+	t.Run("a model unloaded between two calls", func(t *testing.T) {
+		c := start(t, nil)
+		for _, call := range []struct {
+			model string
+			again func() (string, error)
+			want  string
+		}{
+			{tinymodels.ChatModel, func() (string, error) { return text(c.Chat(t.Context(), ask("x"))) }, tinymodels.Reply},
+			{tinymodels.VisionModel, func() (string, error) { return text(c.Describe(t.Context(), look())) }, tinymodels.VisionReply},
+			{tinymodels.EmbedModel, func() (string, error) { return vector(c, t.Context()) }, ""},
+		} {
+			before, err := call.again()
+			if err != nil || call.want != "" && before != call.want {
+				t.Errorf("%s: %q, %v", call.model, before, err)
+			}
+			post(t, server, http.MethodPost, "/api/generate", `{"model":"`+call.model+`","keep_alive":0}`)
+			until(t, func() bool { return !loaded(t, server, call.model) })
+			after, err := call.again()
+			if err != nil || after != before {
+				t.Errorf("%s after it was unloaded: %q, %v, want %q", call.model, after, err, before)
+			}
+			if got := c.Status(t.Context()); got.State != provider.Ready {
+				t.Errorf("status %+v", got)
+			}
+		}
+	})
+	t.Run("a model removed between two calls", func(t *testing.T) {
+		c := start(t, nil)
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Fatal(err)
+		}
+		post(t, server, http.MethodDelete, "/api/delete", `{"model":"`+tinymodels.ChatModel+`"}`)
+		_, err := c.Chat(t.Context(), ask("x"))
+		wantFault(t, err, fault.Unavailable, "`ollama pull "+tinymodels.ChatModel+"`")
+		server.Create(t, tinymodels.Defaults()...)
+		if got, err := c.Chat(t.Context(), ask("x")); err != nil || got.Content != tinymodels.Reply {
+			t.Errorf("when it is there again: %+v, %v", got, err)
+		}
+	})
+	t.Run("a server restarted between two calls", func(t *testing.T) {
+		c := start(t, nil)
+		for name, restart := range map[string]func(testing.TB){
+			"stopped": server.Restart,
+			"killed": func(t testing.TB) {
+				server.Kill(t)
+				server.Start(t)
+			},
+		} {
+			before, err := vector(c, t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			restart(t)
+			if got, err := c.Chat(t.Context(), ask("x")); err != nil || got.Content != tinymodels.Reply {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+			if after, err := vector(c, t.Context()); err != nil || after != before {
+				t.Errorf("%s: the same text has another vector, %v", name, err)
+			}
+			if got, err := c.Describe(t.Context(), look()); err != nil || got.Content != tinymodels.VisionReply {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
 		}
 	})
 	t.Run("a runner that dies in a stream", func(t *testing.T) {
@@ -135,11 +224,12 @@ func TestRealOllamaBusy(t *testing.T) {
 	}
 }
 
-// TestSimulator holds what only the simulator of vLLM shows.
+// TestSimulator holds what the simulator of vLLM shows beyond the contract.
 func TestSimulator(t *testing.T) {
-	server := enginetest.StartSim(t, "--max-num-seqs=1", "--max-waiting-queue-length=1", "--inter-token-latency=20ms")
-	c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1", "LLM_FALLBACK": "none"})
+	long := ask(strings.Repeat("word ", 200))
 	t.Run("a full queue, said within a stream", func(t *testing.T) {
+		server := enginetest.StartSim(t, "--max-num-seqs=1", "--max-waiting-queue-length=1", "--inter-token-latency=20ms")
+		c := open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL + "/v1", "LLM_FALLBACK": "none"})
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
 		const callers = 6
@@ -157,6 +247,131 @@ func TestSimulator(t *testing.T) {
 			<-answers
 		}
 	})
+
+	server := enginetest.StartSim(t, "--inter-token-latency=20ms")
+	start := func(t *testing.T) *provider.Client {
+		return open(t, map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL, "LLM_FALLBACK": "none"})
+	}
+	t.Run("what it says of each failure", func(t *testing.T) {
+		for failure, want := range map[string]struct {
+			kind  fault.Kind
+			words string
+		}{
+			"rate_limit":      {fault.Busy, "try again"},
+			"invalid_api_key": {fault.Unavailable, "VLLM_API_KEY"},
+			"context_length":  {fault.TooLarge, "too long"},
+			"server_error":    {fault.Busy, "try again"}, // its status is 503
+			"invalid_request": {fault.Upstream, "status 400"},
+			"model_not_found": {fault.Unavailable, "`vllm serve " + enginetest.SimModel + "`"},
+		} {
+			post(t, server, http.MethodPost, "/admin/config", `{"failure-injection-rate":100,"failure-types":["`+failure+`"]}`)
+			for _, call := range calls {
+				_, err := call.run(t.Context(), start(t), ask("x"))
+				wantFault(t, err, want.kind, want.words)
+			}
+		}
+		post(t, server, http.MethodPost, "/admin/config", `{"failure-injection-rate":0}`)
+		if _, err := start(t).Chat(t.Context(), ask("x")); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+	t.Run("a caller who leaves in the middle", func(t *testing.T) {
+		c := start(t)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		var last error
+		for _, err := range c.ChatStream(ctx, long) {
+			last = err
+			leave()
+		}
+		wantFault(t, last, fault.Canceled)
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+	t.Run("a server that dies in a stream and comes back", func(t *testing.T) {
+		c := start(t)
+		var last error
+		for _, err := range c.ChatStream(t.Context(), long) {
+			if last = err; err == nil {
+				server.Kill(t)
+			}
+		}
+		wantFault(t, last, fault.Upstream, "vLLM broke off")
+		_, err := c.Chat(t.Context(), ask("x"))
+		wantFault(t, err, fault.Unavailable, "vLLM cannot be reached", "`vllm serve`", "VLLM_URL")
+		if got := c.Status(t.Context()); got.State != provider.Unreachable || !strings.Contains(got.Reason, server.URL) {
+			t.Errorf("status %+v", got)
+		}
+		server.Start(t)
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+	t.Run("a server killed and restarted between two calls", func(t *testing.T) {
+		c := start(t)
+		for range 2 {
+			if got, err := c.Chat(t.Context(), ask("x y")); err != nil || got.Content != "x y" {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if _, err := vector(c, t.Context()); err != nil {
+				t.Error(err)
+			}
+			server.Kill(t)
+			server.Start(t)
+		}
+	})
+}
+
+func text(r *provider.ChatResponse, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return r.Content, nil
+}
+
+func vector(c *provider.Client, ctx context.Context) (string, error) {
+	r, err := c.Embed(ctx, provider.Document, []string{"Rent arrears."})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(r.Vectors[0]), nil
+}
+
+// post sends a server what is an administrator's to send.
+func post(t *testing.T, server *enginetest.Server, method, path, body string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: status %d %s, %v", method, path, resp.StatusCode, said, err)
+	}
+	return string(said)
+}
+
+// loaded reports whether a real Ollama has the model in memory.
+func loaded(t *testing.T, server *enginetest.Server, model string) bool {
+	t.Helper()
+	return strings.Contains(post(t, server, http.MethodGet, "/api/ps", ""), `"`+model+`:`)
+}
+
+// until waits for something to become true.
+func until(t *testing.T, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not become so")
+		}
+	}
 }
 
 // TestRealFallback holds that a real Ollama goes on where a server of vLLM's

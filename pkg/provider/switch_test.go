@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,9 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/provider/enginetest"
 	"signpost.internal/pkg/provider/providertest"
+	"signpost.internal/pkg/tinymodels"
 )
 
 // both returns variables for a client of both stubs, Ollama first.
@@ -68,21 +72,48 @@ func TestSwitch(t *testing.T) {
 	served("ollama")
 }
 
-// TestSwitchUnderLoad switches while streams run: no call fails, and no answer
-// is put together from two.
+// TestSwitchUnderLoad switches between the stubs as fast as answers come.
 func TestSwitchUnderLoad(t *testing.T) {
-	const switches, streams = 200, 50
 	answers := map[string]string{
 		"ollama": strings.Repeat("This is what Ollama says. ", 3),
 		"vllm":   strings.Repeat("And these are the words of vLLM. ", 3),
 	}
 	ollama, vllm := providertest.NewOllama(t, answers["ollama"]), providertest.NewVLLM(t, answers["vllm"])
-	c := open(t, both(ollama, vllm, "LLM_CONCURRENCY", "50"))
-	before := runtime.NumGoroutine()
+	switchUnderLoad(t, both(ollama, vllm), ask("How long?"), answers, 0)
+}
+
+// TestRealSwitching switches between real servers: for ten seconds, or for as
+// long as SWITCH_FOR says (`make test-switching`: two minutes).
+func TestRealSwitching(t *testing.T) {
+	ollama := enginetest.StartOllama(t)
+	sim := enginetest.StartSim(t, "--inter-token-latency=10ms", "--max-num-seqs=64")
+	length := 10 * time.Second
+	if said := env.Environ()["SWITCH_FOR"]; said != "" {
+		var err error
+		if length, err = time.ParseDuration(said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	question := strings.TrimSpace(strings.Repeat("How long does a breathing space last? ", 8))
+	switchUnderLoad(t, map[string]string{"OLLAMA_URL": ollama.URL, "VLLM_URL": sim.URL}, ask(question),
+		map[string]string{"ollama": tinymodels.Reply, "vllm": question}, length)
+}
+
+// switchUnderLoad switches 200 times while 50 streams run, spread over length:
+// no call fails, no answer is put together from two or comes by a fallback, and
+// no goroutine or connection is left over.
+func switchUnderLoad(t *testing.T, environ map[string]string, question provider.ChatRequest, answers map[string]string, length time.Duration) {
+	const switches, streams = 200, 50
+	environ["LLM_CONCURRENCY"] = fmt.Sprint(streams)
+	routines, sockets := runtime.NumGoroutine(), openSockets(t)
+	c := open(t, environ)
 	var (
-		readers sync.WaitGroup
-		stop    = make(chan struct{})
-		by      [2]atomic.Int64
+		readers        sync.WaitGroup
+		stop           = make(chan struct{})
+		by             = map[string]*atomic.Int64{"ollama": {}, "vllm": {}}
+		failed, broken atomic.Int64
+		across         atomic.Int64 // streams during which there was a switch
+		done           atomic.Int64
 	)
 	for range streams {
 		readers.Go(func() {
@@ -92,44 +123,71 @@ func TestSwitchUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				got := listen(t.Context(), c, true)
+				before := done.Load()
+				got := listenTo(t.Context(), c, question)
 				switch {
 				case got.err != nil:
+					failed.Add(1)
 					t.Errorf("a call failed: %v", got.err)
 					return
 				case got.seam != nil, got.final.Fallback != "", got.text != answers[got.final.Provider], got.final.Content != got.text:
+					broken.Add(1)
 					t.Errorf("a spliced answer by %s: %q", got.final.Provider, got.text)
 					return
-				case got.final.Provider == "ollama":
-					by[0].Add(1)
-				default:
-					by[1].Add(1)
+				}
+				by[got.final.Provider].Add(1)
+				if done.Load() > before {
+					across.Add(1)
 				}
 			}
 		})
 	}
+	began := time.Now()
+	peak := 0
 	for i := range switches {
-		was := by[0].Load() + by[1].Load()
-		if err := c.Switch(t.Context(), provider.Selection{Provider: []string{"vllm", "ollama"}[i%2]}); err != nil {
+		engine := []string{"vllm", "ollama"}[i%2]
+		was := by[engine].Load()
+		if err := c.Switch(t.Context(), provider.Selection{Provider: engine}); err != nil {
 			t.Fatal(err)
 		}
-		for by[0].Load()+by[1].Load() < was+2 && !t.Failed() {
-			runtime.Gosched()
+		done.Add(1)
+		for by[engine].Load() < was+1 && !t.Failed() {
+			<-time.After(time.Millisecond)
 		}
+		peak = max(peak, openSockets(t))
+		<-time.After(time.Until(began.Add(length * time.Duration(i+1) / switches)))
 	}
+	took := time.Since(began)
 	close(stop)
 	readers.Wait()
 	c.Close()
-	t.Logf("%d answers by Ollama, %d by vLLM", by[0].Load(), by[1].Load())
-	if by[0].Load() == 0 || by[1].Load() == 0 {
-		t.Error("one of them was never used")
+	until(t, func() bool { return runtime.NumGoroutine() <= routines && openSockets(t) <= sockets })
+	if by["ollama"].Load() == 0 || by["vllm"].Load() == 0 || across.Load() == 0 {
+		t.Error("one of them was never used, or nothing ran across a switch")
 	}
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+5; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), before)
+	show(t, [][]string{
+		{"SWITCHES", "IN", "STREAMS AT A TIME", "ANSWERS", "BY OLLAMA", "BY VLLM", "ACROSS A SWITCH", "FAILED", "SPLICED", "GOROUTINES BEFORE, AFTER", "SOCKETS BEFORE, MOST, AFTER"},
+		{
+			fmt.Sprint(switches), took.Round(100 * time.Millisecond).String(), fmt.Sprint(streams), fmt.Sprint(by["ollama"].Load() + by["vllm"].Load()),
+			fmt.Sprint(by["ollama"].Load()), fmt.Sprint(by["vllm"].Load()), fmt.Sprint(across.Load()), fmt.Sprint(failed.Load()), fmt.Sprint(broken.Load()),
+			fmt.Sprintf("%d, %d", routines, runtime.NumGoroutine()), fmt.Sprintf("%d, %d, %d", sockets, peak, openSockets(t)),
+		},
+	})
+}
+
+// openSockets counts the sockets that this process has open.
+func openSockets(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
 		}
-		<-time.After(10 * time.Millisecond)
 	}
+	return n
 }
 
 func TestProviderFile(t *testing.T) {
