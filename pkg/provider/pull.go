@@ -113,14 +113,12 @@ func (c *Client) fetch(from fetcher, key pullKey, p *pull) {
 		idle.Reset(pullIdle)
 		c.pulls.mu.Lock()
 		p.done, p.total = done, total
-		if total > 0 { // a layer that is new in the sum does not take back what was said
-			p.percent = max(p.percent, int(min(99, 100*float64(done)/float64(total))))
-		}
-		percent := p.percent
+		p.percent = max(p.percent, percent(done, total)) // a layer that is new in the sum takes nothing back
+		now := p.percent
 		c.pulls.mu.Unlock()
-		if percent/pullStep > shown/pullStep || time.Since(said) >= pullLog {
-			said, shown = time.Now(), percent
-			log.InfoContext(ctx, "model pull progress", "percent", percent, "done_bytes", done, "total_bytes", total)
+		if now/pullStep > shown/pullStep || time.Since(said) >= pullLog {
+			said, shown = time.Now(), now
+			log.InfoContext(ctx, "model pull progress", "percent", now, "done_bytes", done, "total_bytes", total)
 		}
 	})
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errPullIdle) {
@@ -138,10 +136,10 @@ func (c *Client) fetch(from fetcher, key pullKey, p *pull) {
 	case err != nil:
 		log.WarnContext(c.life, "model pull failed", "error", err.Error(), "again_in", delay)
 	default:
-		log.InfoContext(c.life, "model pull ended", "seconds", took.Seconds(), "total_bytes", total)
 		c.probe.mu.Lock()
 		c.probe.last.Checked = time.Time{}
 		c.probe.mu.Unlock()
+		log.InfoContext(c.life, "model pull ended", "seconds", took.Seconds(), "total_bytes", total)
 		c.Status(c.life) // which has the model loaded
 	}
 }
@@ -245,6 +243,14 @@ func whyNotPulled(err error) string {
 		return "it did not say why"
 	}
 	return "it says " + fmt.Sprintf("%q", words)
+}
+
+// percent is 99 at most: what is left is to check what was fetched.
+func percent(done, total int64) int {
+	if done <= 0 || total <= 0 {
+		return 0
+	}
+	return int(min(99, 100*float64(done)/float64(total)))
 }
 
 // size is a number of bytes as Ollama shows it.

@@ -21,6 +21,8 @@ func (u *Upstream) ollama(w http.ResponseWriter, r *http.Request) {
 		u.ollamaShow(w, r)
 	case "POST /api/chat":
 		u.ollamaChat(w, r)
+	case "POST /api/pull":
+		u.ollamaPull(w, r)
 	case "POST /api/embed":
 		u.ollamaEmbed(w, r)
 	default:

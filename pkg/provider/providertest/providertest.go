@@ -53,6 +53,7 @@ type Upstream struct {
 	mu       sync.Mutex
 	reply    string
 	models   []string
+	registry []string // what can be pulled
 	context  int
 	key      string
 	handler  func(http.ResponseWriter, *http.Request) bool
