@@ -68,9 +68,14 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 			CacheDir:  cache,
 			Memory:    uint64(cfg.WorkerMemory) << 20,
 			MaxPixels: cfg.MaxMegapixels * 1_000_000,
+			Figures:   cfg.UseVision,
 		},
 	})
 	defer pool.Close()
+	var vision *document.Vision
+	if cfg.UseVision {
+		vision = &document.Vision{Model: model, MaxPages: cfg.VisionMaxPages, Timeout: cfg.VisionTimeout}
+	}
 	documents, err := document.New(document.Options{
 		Engine:   pool,
 		Words:    words,
@@ -79,6 +84,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxQueue: cfg.MaxQueue,
 		MaxPages: cfg.MaxPages,
 		Timeout:  cfg.DocumentTimeout,
+		Vision:   vision,
 	})
 	if err != nil {
 		return err
@@ -95,6 +101,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxUpload:       int64(cfg.MaxUploadMB) << 20,
 		MaxPages:        cfg.MaxPages,
 		DocumentTimeout: cfg.DocumentTimeout,
+		Vision:          cfg.UseVision,
 	})
 	server := httpserver.New(httpserver.Options{
 		Addr:         cfg.HTTP.Addr(cfg.Port),
@@ -107,7 +114,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	api.Register(server.Router())
 	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model(),
-		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount())
+		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount(), "vision", cfg.UseVision)
 	return server.Run(ctx, onListen)
 }
 

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -16,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/provider/providertest"
 	"signpost.internal/services/doc-processor/internal/workertest"
 )
 
@@ -82,7 +86,7 @@ func TestRun(t *testing.T) {
 	if get(t, url+"/ready", &ready); ready.Status != "degraded" {
 		t.Errorf("ready %+v", ready)
 	}
-	if got := upload(t, url, "The words."); got != "The words." {
+	if got := upload(t, url, "note.txt", []byte("The words.")); got != "The words." {
 		t.Errorf("read %q", got)
 	}
 	stop()
@@ -105,6 +109,56 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// USE_VISION_ANALYSIS alone decides whether the model is asked.
+func TestVisionVariable(t *testing.T) {
+	marked := image.NewGray(image.Rect(0, 0, 400, 300))
+	for i := range marked.Pix {
+		marked.Pix[i] = uint8(255 * (i / 400 / 100 % 2)) // stripes
+	}
+	var page bytes.Buffer
+	if err := png.Encode(&page, marked); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"", "false", "true"} {
+		t.Run(value, func(t *testing.T) {
+			up := providertest.NewOllama(t, "Broad stripes.")
+			environ := up.Environ()
+			maps.Copy(environ, map[string]string{
+				"DOC_PROCESSOR_PORT": "0", "DATA_DIR": t.TempDir(), "CACHE_DIR": filepath.Dir(theMachine.CacheDir), "WORKERS": "1", "USE_VISION_ANALYSIS": value,
+			})
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var log bytes.Buffer
+			addr, ran := make(chan net.Addr, 1), make(chan error, 1)
+			go func() { ran <- run(ctx, environ, &log, theMachine.Program, func(a net.Addr) { addr <- a }) }()
+			var url string
+			select {
+			case a := <-addr:
+				url = "http://" + a.String()
+			case err := <-ran:
+				t.Fatal(err)
+			}
+			got := upload(t, url, "page.png", page.Bytes())
+			stop()
+			if err := <-ran; err != nil {
+				t.Error(err)
+			}
+			asked, on := 0, value == "true"
+			for _, r := range up.Requests() {
+				if bytes.Contains(r.Body, []byte(`"images"`)) {
+					asked++
+				}
+			}
+			if on && asked != 1 || !on && asked != 0 || strings.Contains(got, "Described by a machine") != on {
+				t.Errorf("asked %d times, got %q", asked, got)
+			}
+			if strings.Contains(log.String(), "stripes") {
+				t.Error("the description is in the log")
+			}
+		})
+	}
+}
+
 func get(t *testing.T, url string, into any) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -114,15 +168,15 @@ func get(t *testing.T, url string, into any) {
 	send(t, r, into)
 }
 
-func upload(t *testing.T, url, text string) string {
+func upload(t *testing.T, url, name string, data []byte) string {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", "note.txt")
+	part, err := form.CreateFormFile("file", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(part, text); err != nil {
+	if _, err := part.Write(data); err != nil {
 		t.Fatal(err)
 	}
 	if err := form.Close(); err != nil {

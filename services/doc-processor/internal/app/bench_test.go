@@ -2,7 +2,10 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/samplemanuals"
 	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/vision"
 	"signpost.internal/services/doc-processor/internal/worker"
 )
 
@@ -111,6 +116,81 @@ func BenchmarkOCR(b *testing.B) {
 		}
 	}
 	compare(b, pages, ours, theirs, "tesseract")
+}
+
+// instant is a model that answers at once.
+type instant struct{}
+
+func (instant) Describe(context.Context, provider.DescribeRequest) (*provider.ChatResponse, error) {
+	return &provider.ChatResponse{Content: "A table and a stamp at the top.", Provider: "ollama", Model: "llava:7b", FinishReason: provider.FinishStop}, nil
+}
+
+// BenchmarkVision makes pictures of pages, has them described by a model that
+// takes no time, and cleans what it said: what the vision pass adds to a page
+// beside the model's own time.
+func BenchmarkVision(b *testing.B) {
+	manual, _ := longManual(b, 1)
+	photo := image.NewRGBA(image.Rect(0, 0, 4000, 3000))
+	for i := range photo.Pix {
+		photo.Pix[i] = uint8(i * i >> 8)
+	}
+	path := filepath.Join(b.TempDir(), "photo.jpg")
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, photo, nil); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	text := strings.Repeat("You owe £1,500 by 12 March 2024, within fourteen days. ", 50)
+	for name, src := range map[string]document.Source{"pdf": manual, "photo_12MP": {Path: path, Kind: document.JPEG}} {
+		b.Run(name, func(b *testing.B) {
+			pool := theMachine.Pool(b, func(o *worker.Options) { o.Size = 1 })
+			if _, err := pool.Open(b.Context(), src); err != nil {
+				b.Fatal(err)
+			}
+			size := 0
+			for b.Loop() {
+				picture, err := pool.Picture(b.Context(), src, 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := vision.Describe(b.Context(), instant{}, picture, text); err != nil {
+					b.Fatal(err)
+				}
+				size = len(picture)
+			}
+			b.ReportMetric(float64(size), "picture_bytes")
+		})
+	}
+}
+
+// BenchmarkFigures reads a text layer without and with the search for figures.
+func BenchmarkFigures(b *testing.B) {
+	src, pages := longManual(b, 1)
+	for _, figures := range []bool{false, true} {
+		b.Run(fmt.Sprint(figures), func(b *testing.B) {
+			pool := theMachine.Pool(b, func(o *worker.Options) { o.Size, o.Settings.Figures = 1, figures })
+			if _, err := pool.Open(b.Context(), src); err != nil {
+				b.Fatal(err)
+			}
+			found := 0
+			for b.Loop() {
+				found = 0
+				for page := range pages {
+					text, err := pool.Text(b.Context(), src, page)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if text.Figures {
+						found++
+					}
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*pages), "ms/page")
+			b.ReportMetric(float64(found), "pages_with_figures")
+		})
+	}
 }
 
 func compare(b *testing.B, pages int, ours, theirs time.Duration, name string) {

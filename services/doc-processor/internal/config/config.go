@@ -31,6 +31,9 @@ type Config struct {
 	PDFReader       string        `env:"PDF_READER" envDefault:"pdfium" doc:"What reads the text of PDFs: pdfium, or ledongthuc."`
 	OCRLanguages    string        `env:"OCR_LANGUAGES" envDefault:"eng+cym" doc:"Tesseract's languages, joined by +."`
 	WordList        string        `env:"WORD_LIST" envDefault:"/usr/share/dict/british-english" doc:"Word list, one word a line, used to restore characters that a PDF does not name. Does without when the default is not installed."`
+	UseVision       bool          `env:"USE_VISION_ANALYSIS" envDefault:"false" doc:"Whether the vision model (VISION_MODEL) describes what pages show beside their words. Its descriptions are marked and kept apart from the text."`
+	VisionMaxPages  int           `env:"VISION_MAX_PAGES" envDefault:"3" doc:"How many pages of a document are described at most: scanned ones first, then those with figures."`
+	VisionTimeout   time.Duration `env:"VISION_TIMEOUT" envDefault:"5m" doc:"How long the describing of a document's pages may take. It counts towards DOCUMENT_TIMEOUT; the text is returned in any case."`
 	HTTP            httpserver.Config
 	Provider        provider.Config
 }
@@ -45,7 +48,7 @@ func (c Config) Validate() []error {
 	for _, positive := range []struct {
 		name  string
 		value int
-	}{{"MAX_UPLOAD_MB", c.MaxUploadMB}, {"MAX_PAGES", c.MaxPages}, {"MAX_MEGAPIXELS", c.MaxMegapixels}} {
+	}{{"MAX_UPLOAD_MB", c.MaxUploadMB}, {"MAX_PAGES", c.MaxPages}, {"MAX_MEGAPIXELS", c.MaxMegapixels}, {"VISION_MAX_PAGES", c.VisionMaxPages}} {
 		if positive.value < 1 {
 			bad("%s: %d: a whole number from 1", positive.name, positive.value)
 		}
@@ -70,6 +73,9 @@ func (c Config) Validate() []error {
 	}
 	if c.DocumentTimeout <= 0 {
 		bad("DOCUMENT_TIMEOUT: %v: a duration above 0s", c.DocumentTimeout)
+	}
+	if c.VisionTimeout <= 0 {
+		bad("VISION_TIMEOUT: %v: a duration above 0s", c.VisionTimeout)
 	}
 	if c.PDFReader != worker.PDFiumReader && c.PDFReader != worker.LedongthucReader {
 		bad("PDF_READER: %q: %s or %s", c.PDFReader, worker.PDFiumReader, worker.LedongthucReader)

@@ -29,6 +29,7 @@ func TestAllFaultsAreNamed(t *testing.T) {
 	bad := map[string]string{
 		"DOC_PROCESSOR_PORT": "70000", "MAX_UPLOAD_MB": "0", "MAX_PAGES": "-1", "MAX_MEGAPIXELS": "4000", "MAX_QUEUE": "-1",
 		"WORKERS": "-2", "WORKER_MEMORY": "1024", "PAGE_TIMEOUT": "0s", "DOCUMENT_TIMEOUT": "-1s", "PDF_READER": "acrobat", "OCR_LANGUAGES": "eng+",
+		"USE_VISION_ANALYSIS": "sometimes", "VISION_MAX_PAGES": "0", "VISION_TIMEOUT": "0s",
 	}
 	var cfg Config
 	err := env.Load(&cfg, bad)

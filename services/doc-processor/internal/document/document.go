@@ -3,6 +3,8 @@ package document
 import (
 	"context"
 	"errors"
+
+	"signpost.internal/services/doc-processor/internal/vision"
 )
 
 // Method says how a page's text was obtained.
@@ -29,6 +31,9 @@ type Page struct {
 	Text       string
 	// Error says why the page could not be read, in words for the client.
 	Error string
+	// Vision is what a model said of the page's look; nil when none was asked
+	// or it gave no answer. The Text owes nothing to it.
+	Vision *vision.Note
 }
 
 // Result is what was read from a document.
@@ -55,6 +60,8 @@ type PageText struct {
 	// Pictured is true when the page shows images or drawings that a short
 	// text layer does not account for.
 	Pictured bool
+	// Figures is true when the page shows more than words and rules.
+	Figures bool
 	// Notice says that the page was not read as configured, or is empty.
 	Notice string
 }
@@ -77,7 +84,14 @@ type Engine interface {
 	Text(ctx context.Context, src Source, page int) (PageText, error)
 	// Scan draws the page and reads the image.
 	Scan(ctx context.Context, src Source, page int) (PageScan, error)
+	// Picture draws the page in colour into a JPEG file, at most [PictureSide]
+	// pixels long and wide.
+	Picture(ctx context.Context, src Source, page int) ([]byte, error)
 }
+
+// PictureSide is the longest side of a picture of a page in pixels: what vision
+// models see of it at most.
+const PictureSide = 1344
 
 // What can happen to a worker process.
 var (

@@ -185,6 +185,8 @@ func (*shaky) Scan(context.Context, Source, int) (PageScan, error) {
 	return PageScan{}, ErrDeadline
 }
 
+func (*shaky) Picture(context.Context, Source, int) ([]byte, error) { return nil, ErrDeadline }
+
 func TestLostWorkerIsTriedOnceMore(t *testing.T) {
 	engine := &shaky{}
 	p, err := New(Options{Engine: engine, SpoolDir: t.TempDir(), Parallel: 1, MaxPages: 10, Timeout: time.Minute})

@@ -28,6 +28,8 @@ type Options struct {
 	MaxPages int
 	// Timeout bounds the reading of one document.
 	Timeout time.Duration
+	// Vision describes pages; nil for no descriptions.
+	Vision *Vision
 }
 
 // Processor reads documents. It is safe for use by many goroutines.
@@ -155,10 +157,19 @@ func (p *Processor) read(ctx context.Context, src Source) (*Result, error) {
 		}
 	})
 	p.mend(sheets, func(s *sheet) *string { return &s.scan.Text })
+	result := &Result{Kind: src.Kind, Method: None, Pages: make([]Page, len(sheets))}
+	for i := range sheets {
+		result.Pages[i] = sheets[i].page(i+1, src.Kind)
+	}
+	notices := p.describe(ctx, src, sheets, result.Pages)
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, ErrDeadline) {
 		return nil, err
 	}
-	return p.assemble(ctx, src.Kind, sheets)
+	if err := p.assemble(ctx, sheets, result); err != nil {
+		return nil, err
+	}
+	result.Warnings = append(result.Warnings, notices...)
+	return result, nil
 }
 
 // each runs work for every page, as many at a time as there are workers.

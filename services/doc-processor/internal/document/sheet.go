@@ -86,16 +86,13 @@ func reason(err error) string {
 	return "The page could not be read."
 }
 
-// assemble makes the result. A document of which no page could be read is
-// refused with the first page's reason.
-func (p *Processor) assemble(ctx context.Context, kind Kind, sheets []sheet) (*Result, error) {
-	result := &Result{Kind: kind, Method: None, Pages: make([]Page, len(sheets))}
+// assemble puts the result of the pages together. A document of which no page
+// could be read is refused with the first page's reason.
+func (p *Processor) assemble(ctx context.Context, sheets []sheet, result *Result) error {
 	failed, lostMarks := 0, 0
-	var texts []string
+	var parts []string
 	for i := range sheets {
-		s := &sheets[i]
-		page := s.page(i+1, kind)
-		result.Pages[i] = page
+		s, page := &sheets[i], &result.Pages[i]
 		if s.err != nil {
 			failed++
 		}
@@ -106,7 +103,7 @@ func (p *Processor) assemble(ctx context.Context, kind Kind, sheets []sheet) (*R
 			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d %s", page.Number, s.text.Notice))
 		}
 		if page.Method != None {
-			texts = append(texts, page.Text)
+			parts = append(parts, page.Text)
 			lostMarks += strings.Count(page.Text, string(utf8.RuneError))
 			switch result.Method {
 			case None, page.Method:
@@ -115,13 +112,16 @@ func (p *Processor) assemble(ctx context.Context, kind Kind, sheets []sheet) (*R
 				result.Method = Mixed
 			}
 		}
+		if page.Vision != nil {
+			parts = append(parts, page.Vision.Markdown())
+		}
 	}
 	if failed == len(sheets) {
-		return nil, p.refusal(ctx, sheets[0].err)
+		return p.refusal(ctx, sheets[0].err)
 	}
 	if lostMarks > 0 {
 		result.Warnings = append(result.Warnings, fmt.Sprintf("%d characters that the file does not name are shown as \ufffd", lostMarks))
 	}
-	result.Markdown = strings.Join(texts, "\n\n")
-	return result, nil
+	result.Markdown = strings.Join(parts, "\n\n")
+	return nil
 }

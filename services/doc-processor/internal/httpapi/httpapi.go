@@ -5,15 +5,18 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
+	"signpost.internal/pkg/modelapi"
 	"signpost.internal/pkg/problem"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/vision"
 )
 
 // receiveTimeout is what an upload may take on top of the reading.
@@ -44,6 +47,7 @@ type Options struct {
 	MaxUpload       int64 // bytes
 	MaxPages        int
 	DocumentTimeout time.Duration
+	Vision          bool // whether pages are described by a model
 }
 
 // API answers the requests.
@@ -64,10 +68,11 @@ func (a *API) Register(router gin.IRouter) {
 
 func (a *API) root(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{
-		"service":     "doc-processor",
-		"version":     a.options.Version,
-		"description": "Reads PDFs, images and text files into text, page by page.",
-		"status":      "running",
+		"service":            "doc-processor",
+		"version":            a.options.Version,
+		"description":        "Reads PDFs, images and text files into text, page by page.",
+		"status":             "running",
+		"processing_methods": a.methods(c.Request.Context()),
 		"endpoints": gin.H{
 			"health":       "GET /health",
 			"ready":        "GET /ready",
@@ -93,15 +98,28 @@ func (a *API) Health(ctx context.Context) any {
 	status := a.options.Model.Status(ctx)
 	h := Health{
 		Status:            "healthy",
-		ProcessingMethods: []string{string(document.TextLayer)},
+		ProcessingMethods: a.methods(ctx),
 		Provider:          status.Provider,
 		Model:             status.Model,
 	}
-	if a.options.OCR(ctx) == nil {
-		h.OCRServiceAvailable = true
-		h.ProcessingMethods = append(h.ProcessingMethods, string(document.Tesseract))
-	}
+	h.OCRServiceAvailable = slices.Contains(h.ProcessingMethods, string(document.Tesseract))
 	return h
+}
+
+// visionDescription is the vision pass among the methods. It is no page's
+// method, as it yields no text.
+const visionDescription = "vision_description"
+
+// methods lists what is done with documents now.
+func (a *API) methods(ctx context.Context) []string {
+	methods := []string{string(document.TextLayer)}
+	if a.options.OCR(ctx) == nil {
+		methods = append(methods, string(document.Tesseract))
+	}
+	if a.options.Vision {
+		methods = append(methods, visionDescription)
+	}
+	return methods
 }
 
 type capabilities struct {
@@ -116,15 +134,12 @@ type capabilities struct {
 }
 
 func (a *API) capabilities(c *gin.Context) {
-	methods := []string{string(document.TextLayer)}
-	if a.options.OCR(c.Request.Context()) == nil {
-		methods = append(methods, string(document.Tesseract))
-	}
 	c.JSON(http.StatusOK, capabilities{
 		MediaTypes:   []document.Kind{document.PDF, document.PNG, document.JPEG, document.TIFF, document.Text},
-		Methods:      methods,
+		Methods:      a.methods(c.Request.Context()),
 		PDFReader:    a.options.PDFReader,
 		OCRLanguages: a.options.OCRLanguages,
+		UsesModel:    a.options.Vision,
 		MaxBytes:     a.options.MaxUpload,
 		MaxPages:     a.options.MaxPages,
 		Seconds:      a.options.DocumentTimeout.Seconds(),
@@ -149,6 +164,16 @@ type pageResult struct {
 	Confidence *float64        `json:"confidence"`
 	Text       string          `json:"text"`
 	Error      string          `json:"error,omitempty"`
+	Vision     *visionResult   `json:"vision,omitempty"`
+}
+
+// visionResult is what a model said of the page's look. It is no part of text.
+type visionResult struct {
+	Description      string   `json:"description"`
+	Provider         string   `json:"provider"`
+	Model            string   `json:"model"`
+	MachineDescribed bool     `json:"machine_described"` // always true
+	Warnings         []string `json:"warnings"`
 }
 
 // process reads the file of a multipart form.
@@ -168,8 +193,21 @@ func (a *API) process(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	answered(c, result.Pages)
 	c.JSON(http.StatusOK, toWire(result, time.Since(start)))
 	return nil
+}
+
+// answered says in the headers which model described pages: that of the first
+// of them, or of the first that was not described by the first choice.
+func answered(c *gin.Context, pages []document.Page) {
+	var by vision.Note
+	for _, p := range pages {
+		if p.Vision != nil && (by.Provider == "" || by.Fallback == "" && p.Vision.Fallback != "") {
+			by = *p.Vision
+		}
+	}
+	modelapi.Answered(c, by.Provider, by.Model, by.Fallback)
 }
 
 func toWire(r *document.Result, took time.Duration) processed {
@@ -185,6 +223,12 @@ func toWire(r *document.Result, took time.Duration) processed {
 	}
 	for i, p := range r.Pages {
 		out.PageResults[i] = pageResult{Page: p.Number, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Error: p.Error}
+		if v := p.Vision; v != nil {
+			out.PageResults[i].Vision = &visionResult{
+				Description: v.Description, Provider: v.Provider, Model: v.Model,
+				MachineDescribed: true, Warnings: append([]string{}, v.Warnings...),
+			}
+		}
 	}
 	return out
 }

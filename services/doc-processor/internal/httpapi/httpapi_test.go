@@ -62,6 +62,7 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	if change != nil {
 		change(&pool, &docs)
 	}
+	pool.Settings.Figures = docs.Vision != nil
 	if docs.Engine == nil {
 		engine := worker.NewPool(pool)
 		t.Cleanup(engine.Close)
@@ -74,7 +75,7 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	api := httpapi.New(httpapi.Options{
 		Documents: processor, OCR: func(context.Context) error { return nil },
 		Model: noModel{}, Version: "test", PDFReader: "pdfium", OCRLanguages: []string{"eng", "cym"},
-		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute,
+		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute, Vision: docs.Vision != nil,
 	})
 	server := httpserver.New(httpserver.Options{
 		Logger: slog.New(slog.DiscardHandler), Registry: httpserver.NewRegistry(), Health: api.Health,
@@ -261,6 +262,12 @@ type answer struct {
 		Confidence *float64
 		Text       string
 		Error      string
+		Vision     *struct {
+			Description      string
+			Provider, Model  string
+			MachineDescribed bool `json:"machine_described"`
+			Warnings         []string
+		}
 	} `json:"page_results"`
 }
 

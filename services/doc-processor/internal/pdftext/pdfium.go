@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"io"
 	"math"
 	"os"
@@ -205,52 +206,42 @@ func (d *PDFiumDocument) Size(page int) (width, height float64, err error) {
 	return size.Width, size.Height, nil
 }
 
-// What makes a page a picture: images over such a share of it, or so many
-// drawn paths (a page whose letters are drawn as outlines).
-const (
-	picturedShare = 0.4
-	picturedPaths = 400
-)
-
-// Pictured reports whether images or drawings cover much of the page.
-func (d *PDFiumDocument) Pictured(page int) (bool, error) {
+// Artwork tells what the page holds beside text.
+func (d *PDFiumDocument) Artwork(page int) (Artwork, error) {
+	var found Artwork
 	at, err := d.load(page)
 	if err != nil {
-		return false, err
+		return found, err
 	}
 	width, height, err := d.Size(page)
 	if err != nil {
-		return false, err
+		return found, err
 	}
 	count, err := d.pdfium.instance.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: at})
 	if err != nil {
-		return false, pageFault(err)
+		return found, pageFault(err)
 	}
-	area, paths := 0.0, 0
-	for i := range count.Count {
+	for i := 0; i < count.Count && !found.Pictured(); i++ {
 		object, err := d.pdfium.instance.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: at, Index: i})
 		if err != nil {
-			return false, pageFault(err)
+			return found, pageFault(err)
 		}
 		kind, err := d.pdfium.instance.FPDFPageObj_GetType(&requests.FPDFPageObj_GetType{PageObject: object.PageObject})
 		if err != nil {
-			return false, pageFault(err)
+			return found, pageFault(err)
 		}
 		switch kind.Type {
 		case enums.FPDF_PAGEOBJ_PATH:
-			paths++
+			found.Paths++
 		case enums.FPDF_PAGEOBJ_IMAGE, enums.FPDF_PAGEOBJ_FORM, enums.FPDF_PAGEOBJ_SHADING:
 			box, err := d.pdfium.instance.FPDFPageObj_GetBounds(&requests.FPDFPageObj_GetBounds{PageObject: object.PageObject})
 			if err != nil {
 				continue // an object without bounds covers nothing
 			}
-			area += float64(box.Right-box.Left) * float64(box.Top-box.Bottom)
-		}
-		if paths >= picturedPaths || area >= picturedShare*width*height {
-			return true, nil
+			found.Share += float64(box.Right-box.Left) * float64(box.Top-box.Bottom) / (width * height)
 		}
 	}
-	return false, nil
+	return found, nil
 }
 
 // Render draws the page in shades of grey. The image is a copy.
@@ -262,20 +253,12 @@ func (d *PDFiumDocument) Render(page, dpi, maxPixels int) (*image.Gray, int, err
 	if pixels := width * height * float64(dpi*dpi) / (72 * 72); pixels > float64(maxPixels) {
 		dpi = max(1, int(float64(dpi)*math.Sqrt(float64(maxPixels)/pixels)))
 	}
-	at, err := d.load(page)
+	drawn, done, err := d.draw(page, dpi, requests.RenderImageFormatGrayscale)
 	if err != nil {
 		return nil, 0, err
 	}
-	drawn, err := d.pdfium.instance.RenderPageInDPI(&requests.RenderPageInDPI{
-		Page: at, DPI: dpi,
-		ImageFormat: requests.RenderImageFormatGrayscale,
-		RenderFlags: enums.FPDF_RENDER_FLAG_ANNOT,
-	})
-	if err != nil {
-		return nil, 0, pageFault(err)
-	}
-	defer drawn.Cleanup()
-	gray, ok := drawn.Result.RenderedImage.(*image.Gray)
+	defer done()
+	gray, ok := drawn.(*image.Gray)
 	if !ok {
 		return nil, 0, fmt.Errorf("%w: PDFium drew no grey image", ErrDamaged)
 	}
@@ -284,4 +267,40 @@ func (d *PDFiumDocument) Render(page, dpi, maxPixels int) (*image.Gray, int, err
 		copy(img.Pix[y*img.Stride:(y+1)*img.Stride], gray.Pix[y*gray.Stride:y*gray.Stride+img.Stride])
 	}
 	return img, dpi, nil
+}
+
+// Picture draws the page in colour. The image is a copy.
+func (d *PDFiumDocument) Picture(page, side int) (*image.RGBA, error) {
+	width, height, err := d.Size(page)
+	if err != nil {
+		return nil, err
+	}
+	// PDFium rounds the sides up.
+	dpi := max(1, min(pictureDPI, int(72*float64(side-1)/max(width, height))))
+	drawn, done, err := d.draw(page, dpi, requests.RenderImageFormatRGBA)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	img := image.NewRGBA(image.Rect(0, 0, drawn.Bounds().Dx(), drawn.Bounds().Dy()))
+	draw.Draw(img, img.Rect, drawn, drawn.Bounds().Min, draw.Src)
+	return img, nil
+}
+
+// pictureDPI is the highest resolution of a picture of a page, for small pages.
+const pictureDPI = 300
+
+// draw has PDFium draw the page into its own memory, which done frees.
+func (d *PDFiumDocument) draw(page, dpi int, format requests.RenderImageFormat) (img image.Image, done func(), err error) {
+	at, err := d.load(page)
+	if err != nil {
+		return nil, nil, err
+	}
+	drawn, err := d.pdfium.instance.RenderPageInDPI(&requests.RenderPageInDPI{
+		Page: at, DPI: dpi, ImageFormat: format, RenderFlags: enums.FPDF_RENDER_FLAG_ANNOT,
+	})
+	if err != nil {
+		return nil, nil, pageFault(err)
+	}
+	return drawn.Result.RenderedImage, drawn.Cleanup, nil
 }

@@ -41,11 +41,40 @@ type Document interface {
 type Rasteriser interface {
 	// Size is the page's width and height in points, as shown.
 	Size(page int) (width, height float64, err error)
-	// Pictured reports whether images or drawings cover so much of the page
-	// that a short text layer cannot be all there is to read.
-	Pictured(page int) (bool, error)
+	// Artwork tells what the page holds beside text. It stops counting where
+	// the page is a picture for certain.
+	Artwork(page int) (Artwork, error)
 	// Render draws the page in shades of grey at the resolution, or at a
 	// lower one where the image would have more than maxPixels. It returns
 	// the resolution used.
 	Render(page, dpi, maxPixels int) (img *image.Gray, usedDPI int, err error)
+	// Picture draws the page in colour, at most side pixels long and wide.
+	Picture(page, side int) (*image.RGBA, error)
 }
+
+// Artwork is what a page holds beside text.
+type Artwork struct {
+	Share float64 // of the page's area that images cover
+	Paths int     // drawn lines and shapes
+}
+
+// What makes a page a picture: images over such a share of it, or so many
+// drawn paths (a page whose letters are drawn as outlines).
+const (
+	picturedShare = 0.4
+	picturedPaths = 400
+)
+
+// Pictured reports whether images or drawings cover so much of the page that a
+// short text layer cannot be all there is to read.
+func (a Artwork) Pictured() bool { return a.Share >= picturedShare || a.Paths >= picturedPaths }
+
+// What makes a figure: an image larger than most logos, or more paths than the
+// rules of a form or a table have.
+const (
+	figureShare = 0.03
+	figurePaths = 100
+)
+
+// Figures reports whether there is something to see beside the text.
+func (a Artwork) Figures() bool { return a.Share >= figureShare || a.Paths >= figurePaths }

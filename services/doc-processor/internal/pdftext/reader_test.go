@@ -196,13 +196,42 @@ func TestRenderAndPictured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := d.Pictured(0)
-		if err != nil || got != pictured {
-			t.Errorf("%s: pictured %t, %v", form, got, err)
+		got, err := d.Artwork(0)
+		if err != nil || got.Pictured() != pictured || got.Figures() != pictured {
+			t.Errorf("%s: %+v, %v", form, got, err)
 		}
 		img, dpi, err := d.Render(0, 300, 1_000_000)
 		if err != nil || dpi >= 300 || img.Rect.Dx()*img.Rect.Dy() > 1_020_000 {
 			t.Errorf("%s: %v at %d dpi, %v", form, img.Rect, dpi, err)
+		}
+		picture, err := d.Picture(0, 500)
+		if err != nil || picture.Rect.Dy() > 500 || picture.Rect.Dy() < 480 {
+			t.Errorf("%s: a picture of %v, %v", form, picture.Rect, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Pictures of the largest and the smallest pages keep to their side.
+func TestPictureSides(t *testing.T) {
+	r, err := pdftext.OpenPDFium(t.Context(), theMachine.CacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for points, least := range map[int]int{3: 8, 842: 1300, 14400: 1000} {
+		d, err := r.OpenDocument(write(t, samplemanuals.OddPageSize(points)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := d.Picture(0, 1344)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if longest := max(picture.Rect.Dx(), picture.Rect.Dy()); longest > 1344 || longest < least {
+			t.Errorf("%d points: %v", points, picture.Rect)
 		}
 		if err := d.Close(); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/jpeg"
 	"io"
 	"os"
 	"unicode/utf8"
@@ -181,10 +182,13 @@ func (d *desk) text(r request) (document.PageText, error) {
 		return document.PageText{}, pdfFault(err)
 	}
 	page := document.PageText{Text: layout.Text(glyphs), Notice: notice}
-	if len(glyphs) < sparse {
-		if page.Pictured, err = d.drawn.Pictured(r.Page); err != nil {
+	if len(glyphs) < sparse || d.settings.Figures {
+		artwork, err := d.drawn.Artwork(r.Page)
+		if err != nil {
 			return document.PageText{}, pdfFault(err)
 		}
+		page.Pictured = len(glyphs) < sparse && artwork.Pictured()
+		page.Figures = artwork.Figures()
 	}
 	return page, nil
 }
@@ -254,6 +258,39 @@ func (d *desk) scan(r request) (document.PageScan, error) {
 	}
 	return document.PageScan{Text: read.Text, Confidence: read.Confidence, Words: read.Words}, nil
 }
+
+// portray makes a picture of the page, as a JPEG file.
+func (d *desk) portray(r request) ([]byte, error) {
+	if err := d.turnTo(r); err != nil {
+		return nil, err
+	}
+	var (
+		img image.Image
+		err error
+	)
+	if r.Kind == document.PDF {
+		if err := d.checkPage(r.Page); err != nil {
+			return nil, err
+		}
+		if img, err = d.drawn.Picture(r.Page, document.PictureSide); err != nil {
+			return nil, pdfFault(err)
+		}
+	} else {
+		whole, err := d.image.load(r.Page)
+		if err != nil {
+			return nil, err
+		}
+		img = shrunk(whole, document.PictureSide)
+	}
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: jpegQuality}); err != nil {
+		return nil, fmt.Errorf("encode the picture: %w", err)
+	}
+	return file.Bytes(), nil
+}
+
+// jpegQuality keeps small print legible.
+const jpegQuality = 90
 
 // pdfFault says what is wrong with a PDF.
 func pdfFault(err error) error {

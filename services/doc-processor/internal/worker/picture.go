@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 	"image/draw"
 	"image/jpeg"
 	"image/png"
@@ -53,15 +54,9 @@ func (p *picture) pages() int {
 
 // page decodes one image into shades of grey, and guesses its resolution.
 func (p *picture) page(n int) (*image.Gray, int, error) {
-	if n < 0 || n >= p.pages() {
-		return nil, 0, fault.New(fault.Invalid, "The file has no such page.")
-	}
-	if err := p.check(p.at(n)); err != nil {
-		return nil, 0, err
-	}
-	img, err := p.decode(p.at(n))
+	img, err := p.load(n)
 	if err != nil {
-		return nil, 0, pictureFault(err)
+		return nil, 0, err
 	}
 	bounds := img.Bounds()
 	gray := image.NewGray(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
@@ -72,6 +67,57 @@ func (p *picture) page(n int) (*image.Gray, int, error) {
 	const a4Width = 8.27
 	dpi := int(float64(min(bounds.Dx(), bounds.Dy())) / a4Width)
 	return gray, max(70, min(600, dpi)), nil
+}
+
+// load checks and decodes one image.
+func (p *picture) load(n int) (image.Image, error) {
+	if n < 0 || n >= p.pages() {
+		return nil, fault.New(fault.Invalid, "The file has no such page.")
+	}
+	if err := p.check(p.at(n)); err != nil {
+		return nil, err
+	}
+	img, err := p.decode(p.at(n))
+	if err != nil {
+		return nil, pictureFault(err)
+	}
+	return img, nil
+}
+
+// shrunk returns the image in colour on white paper, at most side pixels long
+// and wide: each pixel is the mean of those it stands for. Only a strip of the
+// original is held beside the original.
+func shrunk(img image.Image, side int) *image.RGBA {
+	from := img.Bounds()
+	width, height := from.Dx(), from.Dy()
+	if longest := max(width, height); longest > side {
+		width, height = max(1, width*side/longest), max(1, height*side/longest)
+	}
+	// Column x of the small image stands for columns edges[x] to edges[x+1].
+	edges := make([]int, width+1)
+	for x := range edges {
+		edges[x] = x * from.Dx() / width
+	}
+	small := image.NewRGBA(image.Rect(0, 0, width, height))
+	strip := image.NewRGBA(image.Rect(0, 0, from.Dx(), from.Dy()/height+1))
+	for y := range height {
+		top, bottom := y*from.Dy()/height, (y+1)*from.Dy()/height
+		rows := image.Rect(0, 0, from.Dx(), bottom-top)
+		draw.Draw(strip, rows, image.White, image.Point{}, draw.Src)
+		draw.Draw(strip, rows, img, from.Min.Add(image.Pt(0, top)), draw.Over)
+		for x := range width {
+			var red, green, blue int
+			for row := range bottom - top {
+				line := strip.Pix[row*strip.Stride+4*edges[x] : row*strip.Stride+4*edges[x+1]]
+				for ; len(line) > 0; line = line[4:] {
+					red, green, blue = red+int(line[0]), green+int(line[1]), blue+int(line[2])
+				}
+			}
+			n := (bottom - top) * (edges[x+1] - edges[x])
+			small.SetRGBA(x, y, color.RGBA{uint8(red / n), uint8(green / n), uint8(blue / n), 255})
+		}
+	}
+	return small
 }
 
 // at returns the file as if it had its n-th image only.

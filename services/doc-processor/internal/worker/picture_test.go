@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"testing"
@@ -105,6 +106,44 @@ func TestBlank(t *testing.T) {
 	} {
 		if got := blank(tc.img); got != tc.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// A shrunk image keeps its sides' proportion and its colours; what is
+// transparent is paper.
+func TestShrunk(t *testing.T) {
+	const side = 100
+	for _, tc := range []struct {
+		width, height int
+		want          image.Point
+	}{
+		{200, 300, image.Pt(66, 100)},
+		{300, 200, image.Pt(100, 66)},
+		{100, 100, image.Pt(100, 100)},
+		{99, 7, image.Pt(99, 7)},
+		{1013, 761, image.Pt(100, 75)},
+		{5000, 3, image.Pt(100, 1)},
+	} {
+		img := image.NewNRGBA(image.Rect(-7, 5, tc.width-7, tc.height+5))
+		for y := range tc.height {
+			for x := range tc.width {
+				if x < tc.width/2 {
+					img.SetNRGBA(x-7, y+5, color.NRGBA{uint8(x % 2 * 200), 40, 60, 255})
+				}
+			}
+		}
+		got := shrunk(img, side)
+		if got.Rect.Size() != tc.want {
+			t.Errorf("%d by %d became %v, want %v", tc.width, tc.height, got.Rect.Size(), tc.want)
+		}
+		right := got.RGBAAt(tc.want.X-1, tc.want.Y-1)
+		left := got.RGBAAt(0, 0)
+		if right != (color.RGBA{255, 255, 255, 255}) || left.G != 40 || left.B != 60 {
+			t.Errorf("%d by %d: %v at the left, %v at the right", tc.width, tc.height, left, right)
+		}
+		if tc.width == 200 && left.R != 100 && left.R != 66 && left.R != 133 {
+			t.Errorf("the mean of 0 and 200 is %d", left.R)
 		}
 	}
 }

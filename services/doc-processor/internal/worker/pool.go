@@ -103,6 +103,18 @@ func (p *Pool) Scan(ctx context.Context, src document.Source, page int) (documen
 	return *r.Scan, nil
 }
 
+// Picture implements [document.Engine].
+func (p *Pool) Picture(ctx context.Context, src document.Source, page int) ([]byte, error) {
+	r, err := p.do(ctx, request{Op: opPicture, Path: src.Path, Kind: src.Kind, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	if r.Picture == nil {
+		return nil, fmt.Errorf("%w: it gave no picture", document.ErrCrashed)
+	}
+	return r.Picture, nil
+}
+
 // do has a worker answer the request. The wait for a free worker counts
 // against ctx only; the worker's time is bounded by PageTimeout too.
 func (p *Pool) do(ctx context.Context, r request) (response, error) {

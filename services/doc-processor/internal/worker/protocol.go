@@ -12,6 +12,7 @@ type Settings struct {
 	CacheDir  string   `json:"cache_dir"` // compiled WebAssembly, shared
 	Memory    uint64   `json:"memory"`    // bytes of address space
 	MaxPixels int      `json:"max_pixels"`
+	Figures   bool     `json:"figures"` // look for figures on every page
 }
 
 // The PDF readers.
@@ -24,9 +25,10 @@ const (
 type operation string
 
 const (
-	opOpen operation = "open"
-	opText operation = "text"
-	opScan operation = "scan"
+	opOpen    operation = "open"
+	opText    operation = "text"
+	opScan    operation = "scan"
+	opPicture operation = "picture"
 )
 
 type request struct {
@@ -37,9 +39,10 @@ type request struct {
 }
 
 type response struct {
-	Pages int                `json:"pages,omitempty"`
-	Text  *document.PageText `json:"text,omitempty"`
-	Scan  *document.PageScan `json:"scan,omitempty"`
+	Pages   int                `json:"pages,omitempty"`
+	Text    *document.PageText `json:"text,omitempty"`
+	Scan    *document.PageScan `json:"scan,omitempty"`
+	Picture []byte             `json:"picture,omitempty"`
 	// Fault is the file's fault.
 	Fault *wireFault `json:"fault,omitempty"`
 	// OutOfMemory is true when the request failed for want of memory.

@@ -108,6 +108,12 @@ func answer(d *desk, r request) (a response) {
 			return failed(err)
 		}
 		return response{Scan: &scan}
+	case opPicture:
+		picture, err := d.portray(r)
+		if err != nil {
+			return failed(err)
+		}
+		return response{Picture: picture}
 	default:
 		return failed(fmt.Errorf("unknown operation %q", r.Op))
 	}
