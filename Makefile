@@ -1,9 +1,9 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching lint bench build manuals clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## install what building and testing needs, by package name
 	@scripts/setup test
@@ -13,6 +13,15 @@ run: ## start the three services here; Ctrl-C stops them (MANUALS_PATH=/folder f
 
 test: ## run all tests
 	@scripts/test
+
+test-engines: ## run the tests of model servers against real ones
+	@scripts/test-engines
+
+test-faults: ## print what becomes of a call, for each way in which a model server fails
+	@scripts/tables '^Test(FaultMatrix|BothDown)$$' signpost.internal/pkg/provider
+
+test-switching: ## switch the provider 200 times in two minutes under 50 streams of real servers
+	@SWITCH_FOR=2m scripts/test-engines '^TestRealSwitching$$'
 
 lint: ## run the linters
 	@scripts/lint

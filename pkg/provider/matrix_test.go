@@ -153,7 +153,7 @@ func TestBothDown(t *testing.T) {
 					test.arrange(t, secondary, second, environ)
 					limit := 20 * time.Second
 					if test.waits {
-						limit = 500 * time.Millisecond
+						limit = 200 * time.Millisecond
 						delete(environ, "LLM_FIRST_TOKEN_TIMEOUT")
 					}
 					ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -174,12 +174,13 @@ func TestBothDown(t *testing.T) {
 	show(t, append([][]string{{"FAULT", "PRIMARY", "HOW", "OUTCOME", "TOOK", "DEADLINE", "WHAT THE CALLER READS"}}, rows...))
 }
 
-// show prints rows as a table that the scripts know by its bars.
+// show prints rows as a table, which scripts/tables knows by its bars.
 func show(t *testing.T, rows [][]string) {
+	fmt.Fprintln(t.Output(), "|")
 	w := tabwriter.NewWriter(t.Output(), 0, 0, 1, ' ', 0)
 	defer func() { _ = w.Flush() }()
 	for _, row := range rows {
-		fmt.Fprintln(w, "| "+strings.Join(row, "\t| ")+"\t|")
+		fmt.Fprintln(w, "| "+strings.Join(row, "\t  "))
 	}
 }
 

@@ -82,12 +82,12 @@ func TestSwitchUnderLoad(t *testing.T) {
 	switchUnderLoad(t, both(ollama, vllm), ask("How long?"), answers, 0)
 }
 
-// TestRealSwitching switches between real servers: for ten seconds, or for as
+// TestRealSwitching switches between real servers: for five seconds, or for as
 // long as SWITCH_FOR says (`make test-switching`: two minutes).
 func TestRealSwitching(t *testing.T) {
 	ollama := enginetest.StartOllama(t)
 	sim := enginetest.StartSim(t, "--inter-token-latency=10ms", "--max-num-seqs=64")
-	length := 10 * time.Second
+	length := 5 * time.Second
 	if said := env.Environ()["SWITCH_FOR"]; said != "" {
 		var err error
 		if length, err = time.ParseDuration(said); err != nil {
