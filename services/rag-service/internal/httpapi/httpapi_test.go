@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
@@ -34,6 +35,8 @@ const (
 	relief = "Debt relief orders\n\nThe total of the debts must not be more than £50,000 on the date of the application."
 	space  = "Breathing space\n\nThe standard breathing space lasts for 60 days from the day after its entry in the register."
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type service struct {
 	t      *testing.T
@@ -77,7 +80,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	})
 	api := httpapi.New(httpapi.Options{
 		Service: s, Index: index, Model: model,
-		MaxUpload: 1 << 20, QueryTimeout: time.Minute, IngestTimeout: time.Minute,
+		MaxUpload: 1 << 20, QueryTimeout: time.Minute, IngestTimeout: time.Minute, Heartbeat: 10 * time.Millisecond,
 	})
 	server := httpserver.New(httpserver.Options{
 		Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health,

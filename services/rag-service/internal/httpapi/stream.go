@@ -72,7 +72,7 @@ type textEvent struct {
 }
 
 type brokenEvent struct {
-	From   modelName `json:"from"`
+	From   modelName `json:"from,omitzero"` // absent when it is not known
 	To     modelName `json:"to"`
 	Reason string    `json:"reason"`
 }

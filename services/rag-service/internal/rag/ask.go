@@ -68,7 +68,7 @@ type Event struct {
 	Text string
 	// Seam says that the pieces so far are void, as the model failed in the middle
 	// of its answer. Another begins anew, or the passages are given as they are:
-	// then ToProvider is "none", and the model that failed is not always known.
+	// then ToProvider is "none", and From is empty for the first model that spoke.
 	Seam *provider.Seam
 }
 
@@ -173,7 +173,7 @@ func (s *Service) generate(ctx context.Context, q Question, a *Answer, l Listene
 		response, proved, err = s.converse(ctx, q, used, l)
 	}
 	if err != nil {
-		return s.fail(ctx, err, a, proved, l)
+		return s.fail(ctx, err, a, l)
 	}
 	a.Provider, a.Model, a.Fallback, a.Usage = response.Provider, response.Model, response.Fallback, response.Usage
 	a.Timings.Queue, a.Timings.FirstToken = response.QueueTime, response.FirstToken
@@ -200,13 +200,9 @@ func (s *Service) generate(ctx context.Context, q Question, a *Answer, l Listene
 	return nil
 }
 
-// fail gives the passages in the place of a model's answer, of which the listener
-// may have a part.
-func (s *Service) fail(ctx context.Context, err error, a *Answer, proved *checker, l Listener) error {
+// fail gives the passages in the place of a model's answer.
+func (s *Service) fail(ctx context.Context, err error, a *Answer, l Listener) error {
 	kind := fault.KindOf(err)
-	if proved.kept.Len() > 0 {
-		l.tell(Event{Seam: &provider.Seam{ToProvider: provider.None, Reason: kind.String()}})
-	}
 	if ctx.Err() != nil || kind == fault.Busy {
 		return err
 	}
@@ -229,13 +225,19 @@ func (s *Service) converse(ctx context.Context, q Question, passages []Passage, 
 		}
 		return response, proved, err
 	}
+	void := provider.Seam{ToProvider: provider.None}
 	for event, err := range s.generator.ChatStream(ctx, prompt(q, passages)) {
 		text := ""
 		switch {
 		case err != nil:
+			if proved.kept.Len() > 0 {
+				void.Reason = fault.KindOf(err).String()
+				l.tell(Event{Seam: &void})
+			}
 			return nil, proved, err
 		case event.Seam != nil:
 			proved = newChecker(passages)
+			void.FromProvider, void.FromModel = event.Seam.ToProvider, event.Seam.ToModel
 			l.tell(Event{Seam: event.Seam})
 		case event.Final != nil:
 			text = proved.finish(event.Final.FinishReason == provider.FinishLength)

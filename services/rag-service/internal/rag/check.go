@@ -10,7 +10,7 @@ import (
 
 var (
 	citation     = regexp.MustCompile(`\[([0-9]{1,3}(?:\s*[,;]\s*[0-9]{1,3})*)\]`)
-	lateCitation = regexp.MustCompile(`([.!?])\s*((?:\[[0-9,; ]{1,12}\]\s*)+)`)
+	lateCitation = regexp.MustCompile(`([.!?])\s*((?:\[[0-9,; ]{1,12}\]\s*)*\[[0-9,; ]{1,12}\])`)
 	figure       = regexp.MustCompile(`(£\s?)?([0-9][0-9,]*(?:\.[0-9]+)?)(\s?%|\s?per\s?cent|(?:st|nd|rd|th)\b|[kKmM]\b|p\b)?`)
 	monthYear    = regexp.MustCompile(`(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
 )

@@ -22,6 +22,7 @@ func TestCheck(t *testing.T) {
 		{"proved", "The ceiling is £50,000 [1].", "The ceiling is £50,000 [1].", 0},
 		{"without separators", "The ceiling is £50000 [1].", "The ceiling is £50000 [1].", 0},
 		{"citation after the stop", "The ceiling is £50,000. [1] It runs.[2]", "The ceiling is £50,000 [1]. It runs [2].", 0},
+		{"a late citation is of its own sentence", "The ceiling is £50,000. [2] It runs. [1]", "It runs [1].", 1},
 		{"date", "It changed on 28 June 2024 [1].", "It changed on 28 June 2024 [1].", 0},
 		{"both cited", "Up to £50,000 and 75% [1][2].", "Up to £50,000 and 75% [1][2].", 0},
 		{"cited together", "Up to £50,000 and 75% [1, 2].", "Up to £50,000 and 75% [1, 2].", 0},

@@ -184,11 +184,37 @@ func (f *fixture) ingest(t *testing.T) {
 	}
 }
 
+// ask asks twice, with a listener and without, which must not differ.
 func (f *fixture) ask(t *testing.T, question string) rag.Answer {
 	t.Helper()
-	answer, err := f.Ask(t.Context(), rag.Question{Text: question, TopK: 4}, nil)
+	q := rag.Question{Text: question, TopK: 4}
+	answer, err := f.Ask(t.Context(), q, nil)
 	if err != nil {
 		t.Fatalf("Ask(%q): %v", question, err)
+	}
+	var found *rag.Answer
+	text := ""
+	aloud, err := f.Ask(t.Context(), q, func(e rag.Event) {
+		switch {
+		case e.Found != nil && found == nil && text == "":
+			found = e.Found
+		case e.Text != "" && found != nil:
+			text += e.Text
+		default:
+			t.Errorf("out of order: %+v", e)
+		}
+	})
+	if err != nil {
+		t.Fatalf("Ask(%q) aloud: %v", question, err)
+	}
+	if diff := cmp.Diff(answer, aloud, cmpopts.IgnoreFields(rag.Answer{}, "Timings")); diff != "" {
+		t.Errorf("aloud (+) the answer differs:\n%s", diff)
+	}
+	if text != answer.Text {
+		t.Errorf("the pieces are %q, the answer is %q", text, answer.Text)
+	}
+	if diff := cmp.Diff(answer.Passages, found.Passages); diff != "" || found.Refused != answer.Refused {
+		t.Errorf("found %+v (-answer +found):\n%s", found, diff)
 	}
 	return answer
 }
@@ -277,7 +303,7 @@ func TestContextTooLong(t *testing.T) {
 		return "It lasts for 60 days [1].", nil
 	}
 	answer := f.ask(t, "How long does the standard breathing space last, and on which day may they visit?")
-	if len(f.model.calls) != 2 || answer.Mode != rag.Generated {
+	if len(f.model.calls) != 4 || answer.Mode != rag.Generated {
 		t.Errorf("%d calls, answer %+v", len(f.model.calls), answer)
 	}
 }
