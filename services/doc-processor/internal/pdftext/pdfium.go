@@ -206,6 +206,10 @@ func (d *PDFiumDocument) Size(page int) (width, height float64, err error) {
 	return size.Width, size.Height, nil
 }
 
+// maxObjects is how many objects of a page are looked at: the library keeps a
+// little memory for each until the process ends.
+const maxObjects = 3000
+
 // Artwork tells what the page holds beside text.
 func (d *PDFiumDocument) Artwork(page int) (Artwork, error) {
 	var found Artwork
@@ -221,7 +225,7 @@ func (d *PDFiumDocument) Artwork(page int) (Artwork, error) {
 	if err != nil {
 		return found, pageFault(err)
 	}
-	for i := 0; i < count.Count && !found.Pictured(); i++ {
+	for i := 0; i < min(count.Count, maxObjects) && !found.Pictured(); i++ {
 		object, err := d.pdfium.instance.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: at, Index: i})
 		if err != nil {
 			return found, pageFault(err)

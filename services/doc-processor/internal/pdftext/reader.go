@@ -42,7 +42,7 @@ type Rasteriser interface {
 	// Size is the page's width and height in points, as shown.
 	Size(page int) (width, height float64, err error)
 	// Artwork tells what the page holds beside text. It stops counting where
-	// the page is a picture for certain.
+	// the page is a picture for certain, and after thousands of objects.
 	Artwork(page int) (Artwork, error)
 	// Render draws the page in shades of grey at the resolution, or at a
 	// lower one where the image would have more than maxPixels. It returns

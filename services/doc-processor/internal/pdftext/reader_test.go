@@ -3,6 +3,7 @@ package pdftext_test
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"os"
 	"path/filepath"
 	"slices"
@@ -211,6 +212,31 @@ func TestRenderAndPictured(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Pictures have the page's colours.
+func TestPictureColours(t *testing.T) {
+	r, err := pdftext.OpenPDFium(t.Context(), theMachine.CacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d, err := r.OpenDocument(made(t, func(p *fpdf.Fpdf) {
+		p.SetFillColor(200, 30, 10)
+		p.Rect(0, 0, 300, 842, "F")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	picture, err := d.Picture(0, 842)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, right := picture.RGBAAt(100, 400), picture.RGBAAt(500, 400)
+	if left != (color.RGBA{200, 30, 10, 255}) || right != (color.RGBA{255, 255, 255, 255}) {
+		t.Errorf("%v at the left, %v at the right", left, right)
 	}
 }
 

@@ -115,7 +115,7 @@ func (f figures) check(line string) (checked string, missing int) {
 				m[i] = line[at[2*i]:at[2*i+1]]
 			}
 		}
-		key := ""
+		var key string
 		switch {
 		case m[digits] != "":
 			key = numberKey(m[currency], m[digits], m[tail])

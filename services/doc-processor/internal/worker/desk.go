@@ -184,7 +184,7 @@ func (d *desk) text(r request) (document.PageText, error) {
 	page := document.PageText{Text: layout.Text(glyphs), Notice: notice}
 	if len(glyphs) < sparse || d.settings.Figures {
 		artwork, err := d.drawn.Artwork(r.Page)
-		if err != nil {
+		if err != nil && len(glyphs) < sparse {
 			return document.PageText{}, pdfFault(err)
 		}
 		page.Pictured = len(glyphs) < sparse && artwork.Pictured()
