@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching lint bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration lint bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test-faults: ## print what becomes of a call, for each way in which a model serv
 
 test-switching: ## switch the provider 200 times in two minutes under 50 streams of real servers
 	@SWITCH_FOR=2m scripts/test-engines '^TestRealSwitching$$'
+
+test-migration: ## show the 13 cases of RMA-Demo's migration test (LLM_PROVIDER=vllm for vLLM first)
+	@scripts/test-migration
 
 lint: ## run the linters
 	@scripts/lint
