@@ -134,16 +134,25 @@ func BenchmarkVision(b *testing.B) {
 	for i := range photo.Pix {
 		photo.Pix[i] = uint8(i * i >> 8)
 	}
-	path := filepath.Join(b.TempDir(), "photo.jpg")
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, photo, nil); err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+	_, scan, err := samplemanuals.Render("# Notice\n\nYou owe £1,500.\n", samplemanuals.Scan)
+	if err != nil {
 		b.Fatal(err)
 	}
+	spooled := func(kind document.Kind, data []byte) document.Source {
+		path := filepath.Join(b.TempDir(), "file")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		return document.Source{Path: path, Kind: kind}
+	}
 	text := strings.Repeat("You owe £1,500 by 12 March 2024, within fourteen days. ", 50)
-	for name, src := range map[string]document.Source{"pdf": manual, "photo_12MP": {Path: path, Kind: document.JPEG}} {
+	for name, src := range map[string]document.Source{
+		"pdf": manual, "scan": spooled(document.PDF, scan), "photo_12MP": spooled(document.JPEG, file.Bytes()),
+	} {
 		b.Run(name, func(b *testing.B) {
 			pool := theMachine.Pool(b, func(o *worker.Options) { o.Size = 1 })
 			if _, err := pool.Open(b.Context(), src); err != nil {
