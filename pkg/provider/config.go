@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ type Config struct {
 func (c Config) Validate() []error {
 	var faults []error
 	reject := func(variable, value, accepted string) {
-		faults = append(faults, fmt.Errorf("%s: %q: %s", variable, value, accepted))
+		faults = append(faults, fmt.Errorf("%s: %q cannot be used; %s", variable, value, accepted))
 	}
 	if !slices.Contains([]string{Ollama, VLLM, Auto, None}, strings.ToLower(c.Provider)) {
 		reject("LLM_PROVIDER", c.Provider, "accepted are auto, ollama, vllm and none")
@@ -73,21 +74,26 @@ func (c Config) Validate() []error {
 			reject(p.variable, p.value, "accepted are ollama, vllm and none")
 		}
 	}
+	var embeddingURLs []string // those of VLLM_URL when unset
+	if strings.TrimSpace(c.VLLMEmbeddingURL) != "" {
+		embeddingURLs = c.vllmEmbeddingURLs()
+	}
 	for _, u := range []struct {
 		variable string
 		values   []string
 	}{
 		{"OLLAMA_URL", []string{c.OllamaURL}},
 		{"VLLM_URL", c.vllmURLs()},
-		{"VLLM_EMBEDDING_URL", c.vllmEmbeddingURLs()},
+		{"VLLM_EMBEDDING_URL", embeddingURLs},
 	} {
 		for _, value := range u.values {
 			if parsed, err := parseURL(value); err != nil {
 				shown := value
-				if parsed != nil {
+				switch password := strings.Contains(value, "@"); {
+				case password && parsed != nil:
 					shown = parsed.Redacted()
-				} else if strings.Contains(shown, "@") {
-					shown = "(not shown)" // it may hold a password
+				case password:
+					shown = "(not shown)"
 				}
 				reject(u.variable, shown, "accepted is an http:// or https:// address such as http://localhost:8000")
 			}
@@ -169,6 +175,14 @@ func (c Config) visionProvider() string {
 	return Ollama
 }
 
+// modelVariables are the variables that name models other than for text.
+func (c Config) modelVariables() map[string]string {
+	variables := map[string]string{c.EmbeddingModel: "EMBEDDING_MODEL", c.VisionModel: "VISION_MODEL"}
+	delete(variables, c.OllamaModel)
+	delete(variables, c.VLLMModel)
+	return variables
+}
+
 func (c Config) vllmURLs() []string {
 	if strings.TrimSpace(c.VLLMURL) == "" {
 		return []string{defaultVLLM}
@@ -195,8 +209,15 @@ func parseURL(raw string) (*url.URL, error) {
 		return u, fmt.Errorf("scheme %q", u.Scheme)
 	case u.Hostname() == "":
 		return u, fmt.Errorf("no host")
+	case u.Port() != "" && !isPort(u.Port()):
+		return u, fmt.Errorf("port %s", u.Port())
 	case u.RawQuery != "" || u.Fragment != "":
 		return u, fmt.Errorf("query or fragment")
 	}
 	return u, nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }

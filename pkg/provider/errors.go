@@ -3,14 +3,18 @@ package provider
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"signpost.internal/pkg/fault"
 )
@@ -114,6 +118,8 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		dial       *net.OpError
 		dns        *net.DNSError
 		cert       *tls.CertificateVerificationError
+		slow       net.Error
+		sending    *url.Error
 	)
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &classified):
@@ -136,17 +142,61 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		}
 		return fault.Wrap(fault.Upstream, err, e.name+" failed in the middle of its answer.")
 	case errors.As(err, &cert):
-		return fault.Wrap(fault.Unavailable, err, e.name+"'s certificate is not trusted: install its authority on this machine, or correct "+e.urlVariable+".")
+		return fault.Wrap(fault.Unavailable, err, e.untrusted(cert))
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fault.Wrap(fault.Unavailable, err, e.name+" does not speak https at this address: set "+e.urlVariable+" to its http:// address, or start it with a certificate.")
+	case strings.Contains(err.Error(), tlsAnswer):
+		return e.encrypted(err)
+	case strings.Contains(err.Error(), "malformed HTTP response"):
+		return e.notIt(err)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: no machine is known by the name in %s, so correct it.", e.name, e.urlVariable))
+	case errors.As(err, &slow) && slow.Timeout():
+		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: nothing answers at its address within %v, so check that machine and its firewall, or correct %s.", e.name, dialTimeout, e.urlVariable))
 	case errors.As(err, &dns), errors.As(err, &dial) && dial.Op == "dial":
 		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s cannot be reached: %s, or set %s to its address.", e.name, e.start, e.urlVariable))
+	case errors.As(err, &dial) && strings.HasSuffix(dial.Op, " error"): // "remote error", a TLS alert
+		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s and this machine agree on no encryption: set %s to an address that asks for no certificate of ours.", e.name, e.urlVariable))
 	case errors.Is(err, errIncomplete):
 		return fault.Wrap(fault.Upstream, err, e.name+" broke off its answer.")
 	case errors.Is(err, errEmpty):
 		return fault.Wrap(fault.Upstream, err, e.name+" gave an empty answer.")
+	case errors.As(err, &sending) && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		other := "https://"
+		if strings.HasPrefix(e.address, other) {
+			other = "http://"
+		}
+		return fault.Wrap(fault.Upstream, err, fmt.Sprintf("%s closed the connection without an answer: it may be stopping, or want %s in %s.", e.name, other, e.urlVariable))
 	}
 	return fault.Wrap(fault.Upstream, err, e.name+" gave an answer that cannot be used.")
+}
+
+// tlsAnswer is how net/http quotes a server that answers http in TLS.
+const tlsAnswer = `malformed HTTP response "\x15\x03`
+
+// encrypted is the error for http to an address of https.
+func (e engine) encrypted(err error) error {
+	return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s speaks https at this address: set %s to its https:// address.", e.name, e.urlVariable))
+}
+
+// notIt is the error for an address at which something else answers.
+func (e engine) notIt(err error) error {
+	return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("What answers is not %s: set %s to its address.", e.name, e.urlVariable))
+}
+
+// untrusted says what is wrong with a certificate.
+func (e engine) untrusted(err error) string {
+	var (
+		invalid x509.CertificateInvalidError
+		host    x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Sprintf("%s's certificate has expired or is not valid yet: renew it, correct this machine's clock, or set %s to another address.", e.name, e.urlVariable)
+	case errors.As(err, &host):
+		return fmt.Sprintf("%s's certificate is for another host: set %s to a name that stands in the certificate.", e.name, e.urlVariable)
+	}
+	return fmt.Sprintf("%s's certificate is not trusted: install its authority on this machine, or correct %s.", e.name, e.urlVariable)
 }
 
 // blind is the error for an image sent to a model that cannot read it.
@@ -174,17 +224,21 @@ func (e engine) classifyStatus(model string, s *statusError) error {
 		}
 	}
 	switch {
+	case s.code == http.StatusBadRequest && plainPattern.MatchString(text):
+		return e.encrypted(s)
 	case s.code >= 300 && s.code < 400:
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s's address redirects elsewhere, which is not followed: set %s to the address itself.", e.name, e.urlVariable))
 	case s.code == http.StatusUnauthorized || s.code == http.StatusForbidden:
 		if e.keyVariable == "" {
-			return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s refuses us: check what stands before it, or %s.", e.name, e.urlVariable))
+			return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("What stands before %s refuses us: put the name and password that it wants into %s, or set that to %s's own address.", e.name, e.urlVariable, e.name))
 		}
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s refuses the key: set %s to the one it was started with.", e.name, e.keyVariable))
 	case s.code == http.StatusNotFound && strings.Contains(text, "model"):
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s does not have the model %s: %s.", e.name, model, e.missing(model)))
+	case s.code == http.StatusNotFound && text == "not found" && e.keyVariable != "": // vLLM's own words
+		return fault.Wrap(fault.Unavailable, s, e.name+" does not do this at its address: set VLLM_URL to a server with a chat model, and VLLM_EMBEDDING_URL to one with an embedding model.")
 	case s.code == http.StatusNotFound:
-		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("What answers is not %s: set %s to its address.", e.name, e.urlVariable))
+		return e.notIt(s)
 	case s.code == http.StatusTooManyRequests, s.code == http.StatusServiceUnavailable:
 		busy := fault.Wrap(fault.Busy, s, e.name+" is busy or not ready: try again shortly.")
 		busy.RetryAfter = s.retryAfter
@@ -195,13 +249,17 @@ func (e engine) classifyStatus(model string, s *statusError) error {
 	return fault.Wrap(fault.Upstream, s, fmt.Sprintf("%s failed (status %d).", e.name, s.code))
 }
 
+// plainPattern is what Go, nginx and Apache say to http at an address of https.
+var plainPattern = regexp.MustCompile(`to an https server|to https port|ssl-enabled server port`)
+
 // The engines say that a prompt is too long in words only, which differ by
 // version; the first group is the number.
 var (
-	tooLongPattern = regexp.MustCompile(`maximum (?:context|model) length (?:is|of) ?\d|exceeds? the (?:available |maximum |model's )?context (?:length|size|window)|too long to fit into the model`)
-	limitPattern   = regexp.MustCompile(`(?:maximum (?:context|model) length (?:is|of)|available context size \(|\(context length|context (?:length|size|window) (?:is|of)) ?(\d+)`)
+	tooLongPattern = regexp.MustCompile(`max_tokens=\d+ cannot be greater than max_model_len=\d|maximum (?:context|model) length (?:is|of) ?\d|exceeds? the (?:available |maximum |model's )?context (?:length|size|window)|too long to fit into the model`)
+	limitPattern   = regexp.MustCompile(`(?:max_model_len=|maximum (?:context|model) length (?:is|of)|available context size \(|\(context length|context (?:length|size|window) (?:is|of)) ?(\d+)`)
 	neededPattern  = []*regexp.Regexp{
 		regexp.MustCompile(`for a total of at least (\d+)`),
+		regexp.MustCompile(`max_tokens=(\d+) cannot`),
 		regexp.MustCompile(`you requested (\d+) tokens`),
 		regexp.MustCompile(`request \((\d+) tokens\)`),
 		regexp.MustCompile(`(?:at least|request has) (\d+) input tokens`),

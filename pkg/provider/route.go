@@ -125,9 +125,13 @@ func newRoutes(cfg Config, former map[string]*upstream) (*routes, error) {
 				up = former[key]
 			}
 			if up == nil && provider == Ollama {
-				up = newUpstream(cfg, provider, newOllama(base, cfg.OllamaContext))
+				d := newOllama(base, cfg.OllamaContext)
+				d.variables = cfg.modelVariables()
+				up = newUpstream(cfg, provider, d)
 			} else if up == nil {
-				up = newUpstream(cfg, provider, newVLLM(base, vllmVariable, cfg.VLLMAPIKey))
+				d := newVLLM(base, vllmVariable, cfg.VLLMAPIKey)
+				d.variables = cfg.modelVariables()
+				up = newUpstream(cfg, provider, d)
 			}
 			r.upstreams[key] = up
 			replicas = append(replicas, target{up: up, model: model})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -138,13 +139,13 @@ func (c *Client) settings(content []byte) (Config, error) {
 		}
 		switch field := change[name]; {
 		case !ok:
-			faults = append(faults, fmt.Errorf("line %d: accepted is NAME=value", number+1))
+			faults = append(faults, fmt.Errorf("line %d is not NAME=value", number+1))
 		case field != nil:
 			*field = value
 		// Other variables may stand in the file, as in one that a compose file
 		// reads too, but not one of ours that is misspelt.
 		case strings.HasPrefix(name, "LLM_") && !slices.ContainsFunc(known, func(v env.Variable) bool { return v.Name == name }):
-			faults = append(faults, fmt.Errorf("%s: there is no such variable", name))
+			faults = append(faults, fmt.Errorf("%s is no variable of ours", name))
 		}
 	}
 	return cfg, errors.Join(faults...)
@@ -157,14 +158,25 @@ func readFile(path string) (f file, err error) {
 		return file{}, nil
 	}
 	if err != nil {
-		return file{}, err
+		return file{}, unreadable(path, err)
 	}
 	defer func() { _ = opened.Close() }()
 	content, err := io.ReadAll(io.LimitReader(opened, fileMax+1))
-	if err == nil && len(content) > fileMax {
-		err = fmt.Errorf("it is longer than %d bytes", fileMax)
+	switch {
+	case err != nil:
+		return file{}, unreadable(path, err)
+	case len(content) > fileMax:
+		return file{there: true}, fmt.Errorf("%s is longer than %d bytes", path, fileMax)
 	}
-	return file{content: content, there: true}, err
+	return file{content: content, there: true}, nil
+}
+
+// unreadable says that a file cannot be read without naming the system's call.
+func unreadable(path string, err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return fmt.Errorf("%s cannot be read (%w); make it a file that this service may read", path, err)
 }
 
 // watchFile puts each change of the file in force until the client is closed.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -21,10 +22,12 @@ import (
 type vllm struct {
 	root        *url.URL // without /v1
 	urlVariable string
-	http        *http.Client
-	api         *openai.Client
-	chatURL     string
-	header      http.Header // of chat requests
+	// variables are those that name models, where it is not VLLM_MODEL.
+	variables map[string]string
+	http      *http.Client
+	api       *openai.Client
+	chatURL   string
+	header    http.Header // of chat requests
 }
 
 func newVLLM(base *url.URL, urlVariable string, key env.Secret) *vllm {
@@ -53,7 +56,7 @@ func (v *vllm) engine() engine {
 		keyVariable: "VLLM_API_KEY",
 		start:       "start it with `vllm serve`",
 		missing: func(model string) string {
-			return "start it with `vllm serve " + model + "`, or name the model that it serves"
+			return "start it with `vllm serve " + model + "`, or set " + cmp.Or(v.variables[model], "VLLM_MODEL") + " to the model that it serves"
 		},
 	}
 }
