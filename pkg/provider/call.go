@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -83,7 +82,7 @@ func (c *Client) converse(ctx context.Context, v conversation) (*ChatResponse, e
 		return nil, none(way.variable)
 	}
 	var last error
-	answer, err := c.repeat.WithContext(ctx).GetWithExecution(func(failsafe.Execution[*ChatResponse]) (*ChatResponse, error) {
+	answer, err := c.repeat.WithContext(ctx).Get(func() (*ChatResponse, error) {
 		var answer *ChatResponse
 		answer, last = c.round(ctx, way, &v)
 		return answer, last
@@ -140,7 +139,7 @@ func (c *Client) round(ctx context.Context, way *route, v *conversation) (*ChatR
 func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest int) (answer *ChatResponse, err error) {
 	began := time.Now()
 	up := t.up
-	e := up.driver.engine()
+	e := up.engine
 	model := t.name(v.request.Model)
 	var queued, first time.Duration
 	defer func() {
@@ -183,7 +182,7 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 		err = c.fetching(up, model, err)
 	}()
 
-	ctx, watch := startWatch(ctx, c.patience(ctx, rest))
+	ctx, watch := c.dog.watch(ctx, c.patience(ctx, rest))
 	defer watch.stop()
 	if model == "" {
 		if model, err = t.discover(ctx); err != nil {
@@ -255,7 +254,7 @@ func (u *utterance) show(d delta) bool {
 // does not follow the schema.
 func (u *utterance) say(ctx context.Context, messages []Message) (*ChatResponse, error) {
 	r := u.request
-	e := u.up.driver.engine()
+	e := u.up.engine
 	var (
 		split              splitter
 		content, reasoning strings.Builder
@@ -348,44 +347,10 @@ func (u *upstream) checkSight(ctx context.Context, model string) error {
 	}
 	switch sees, err := u.driver.sees(ctx, model); {
 	case err != nil:
-		return u.driver.engine().classify(ctx, model, err)
+		return u.engine.classify(ctx, model, err)
 	case !sees:
 		return blind(model)
 	}
 	u.seeing.Store(model, nil)
 	return nil
-}
-
-// watch ends a call that makes no progress.
-type watch struct {
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	late   atomic.Pointer[error] // why the call would be ended now
-}
-
-// startWatch returns a context that ends with the cause errSlowStart after
-// timeout, unless there is progress before.
-func startWatch(ctx context.Context, timeout time.Duration) (context.Context, *watch) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watch{cancel: cancel}
-	w.late.Store(&errSlowStart)
-	w.timer = time.AfterFunc(timeout, func() { cancel(*w.late.Load()) })
-	return ctx, w
-}
-
-// progress allows the call idle more until the next progress.
-func (w *watch) progress(idle time.Duration) {
-	w.late.Store(&errStalled)
-	w.timer.Reset(idle)
-}
-
-// restart allows the call timeout to a first token once more.
-func (w *watch) restart(timeout time.Duration) {
-	w.late.Store(&errSlowStart)
-	w.timer.Reset(timeout)
-}
-
-func (w *watch) stop() {
-	w.timer.Stop()
-	w.cancel(nil)
 }

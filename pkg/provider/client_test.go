@@ -428,44 +428,6 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// BenchmarkChat measures a call through the Client, beside the same request
-// made with net/http alone, on the same stub.
-func BenchmarkChat(b *testing.B) {
-	for name, s := range stubs {
-		up := s.start(b, reply)
-		c := open(b, with(up, "VLLM_MODEL", providertest.VLLMModel))
-		b.Run(name+"/client", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.Chat(b.Context(), ask("How long?")); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		requests := up.Requests()
-		sent := requests[len(requests)-1].Body
-		client := &http.Client{Transport: &http.Transport{}}
-		b.Run(name+"/net_http", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, up.URL+s.chatPath, strings.NewReader(string(sent)))
-				if err != nil {
-					b.Fatal(err)
-				}
-				response, err := client.Do(request)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.Copy(io.Discard, response.Body); err != nil {
-					b.Fatal(err)
-				}
-				response.Body.Close()
-			}
-		})
-		client.CloseIdleConnections()
-	}
-}
-
 // lastBody returns the body of the latest request to the path.
 func lastBody(t *testing.T, up *providertest.Upstream, path string) map[string]any {
 	t.Helper()

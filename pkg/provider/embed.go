@@ -127,7 +127,7 @@ func (c *Client) embedOn(ctx context.Context, t target, texts []string, number i
 		err = c.fetching(up, t.model, err)
 	}()
 
-	ctx, watch := startWatch(ctx, c.cfg.FirstTokenTimeout)
+	ctx, watch := c.dog.watch(ctx, c.cfg.FirstTokenTimeout)
 	defer watch.stop()
 	vectors, tokens, err = up.driver.embed(ctx, t.model, texts)
 	if err == nil {

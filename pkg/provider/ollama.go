@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,10 +28,9 @@ type ollama struct {
 	http    *http.Client
 	api     *api.Client
 	context int
-	// variables are those that name models, where it is not OLLAMA_MODEL.
-	variables map[string]string
-	chatURL   string
-	header    http.Header // of chat requests
+	chatURL string
+	header  http.Header // of chat requests
+	readers lineReaders
 }
 
 func newOllama(base *url.URL, contextLength int) *ollama {
@@ -50,9 +48,7 @@ func (o *ollama) engine() engine {
 		address:     o.base.Redacted(),
 		urlVariable: "OLLAMA_URL",
 		start:       "start it with `ollama serve`",
-		missing: func(model string) string {
-			return "run `ollama pull " + model + "`, or set " + cmp.Or(o.variables[model], "OLLAMA_MODEL") + " to one that it has"
-		},
+		missing:     func(model string) string { return "run `ollama pull " + model + "`" },
 	}
 }
 
@@ -87,7 +83,9 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 		return ending{}, o.measured(ctx, c.model, o.context, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return readOllama(resp.Body, emit)
+	lines := o.readers.get(resp.Body)
+	defer o.readers.put(lines)
+	return readOllama(lines, emit)
 }
 
 // measured adds the model's context length to the error for a text that is too
@@ -168,8 +166,7 @@ var (
 )
 
 // readOllama reads a chat stream: one JSON object a line, the last with "done".
-func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
-	lines := newLineReader(stream)
+func readOllama(lines *lineReader, emit func(delta) bool) (ending, error) {
 	began, model := false, ""
 	for {
 		raw, _, err := lines.next()
@@ -206,7 +203,7 @@ func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
 		if reason == "" {
 			reason = FinishStop
 		}
-		drain(stream)
+		lines.drain()
 		return ending{
 			model:  line.Model,
 			reason: reason,
@@ -214,10 +211,6 @@ func readOllama(stream io.Reader, emit func(delta) bool) (ending, error) {
 		}, nil
 	}
 }
-
-// drain reads what is left after the last message, which is nothing but the end
-// of the stream, so that the connection can be used again.
-func drain(r io.Reader) { _, _ = io.CopyN(io.Discard, r, 4<<10) }
 
 func (o *ollama) embed(ctx context.Context, model string, texts []string) ([][]float32, int, error) {
 	no := false

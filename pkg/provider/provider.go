@@ -152,6 +152,7 @@ type Client struct {
 	observe  func(Attempt)
 	switched func(string)
 	repeat   failsafe.Executor[*ChatResponse]
+	dog      *watchdog
 	routes   atomic.Pointer[routes]
 	active   atomic.Pointer[string] // the provider that answered last
 	identity identity
@@ -171,7 +172,7 @@ func Open(cfg Config, o Options) (*Client, error) {
 	if err := errors.Join(cfg.Validate()...); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat()}
+	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat(), dog: newWatchdog()}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}

@@ -26,7 +26,7 @@ func TestNoProxy(t *testing.T) {
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		ctx, w := startWatch(t.Context(), 5*time.Minute)
+		ctx, w := newWatchdog().watch(t.Context(), 5*time.Minute)
 		<-ctx.Done()
 		w.stop()
 		if after := time.Since(began); after != 5*time.Minute {
@@ -38,7 +38,7 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		ctx, w := startWatch(t.Context(), 5*time.Minute)
+		ctx, w := newWatchdog().watch(t.Context(), 5*time.Minute)
 		began := time.Now()
 		for range 100 { // far beyond the first timeout
 			time.Sleep(59 * time.Second)
@@ -82,7 +82,7 @@ func FuzzReadOllama(f *testing.F) {
 	f.Add("{}\n\n[]\nnull\n")
 	f.Fuzz(func(t *testing.T, stream string) {
 		text := ""
-		end, err := readOllama(strings.NewReader(stream), func(d delta) bool {
+		end, err := readOllama(newLineReader(strings.NewReader(stream)), func(d delta) bool {
 			text += d.content
 			return true
 		})

@@ -333,7 +333,7 @@ func (c *Client) answers(ctx context.Context, e engine, t target, model, way str
 
 // load asks a model for one token or one vector.
 func (c *Client) load(key loadKey, l *load) {
-	ctx, watch := startWatch(c.life, c.cfg.FirstTokenTimeout)
+	ctx, watch := c.dog.watch(c.life, c.cfg.FirstTokenTimeout)
 	defer watch.stop()
 	var err error
 	if key.way == EmbeddingRoute {

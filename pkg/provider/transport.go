@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -167,6 +168,31 @@ type lineReader struct {
 }
 
 func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReader(r)} }
+
+// lineReaders keeps readers for the next streams.
+type lineReaders struct{ pool sync.Pool }
+
+func (p *lineReaders) get(r io.Reader) *lineReader {
+	l, ok := p.pool.Get().(*lineReader)
+	if !ok {
+		return newLineReader(r)
+	}
+	l.r.Reset(r)
+	return l
+}
+
+// put takes back a reader whose lines are used no more.
+func (p *lineReaders) put(l *lineReader) {
+	l.r.Reset(nil)
+	l.long = nil
+	p.pool.Put(l)
+}
+
+// maxRest is how much is read after the last message of an answer, which is
+// nothing but the end of the stream, so that the connection can be used again.
+const maxRest = 4 << 10
+
+func (l *lineReader) drain() { _, _ = l.r.Discard(maxRest) }
 
 // next returns a line, which holds until the next call, without the space
 // around it. The last may lack its line end, which whole says. The error is

@@ -19,6 +19,7 @@ import (
 type upstream struct {
 	provider string
 	driver   driver
+	engine   engine // the driver's
 
 	places      bulkhead.Bulkhead[any] // for calls that run or wait
 	slots       bulkhead.Bulkhead[any] // for calls that run
@@ -51,6 +52,7 @@ func newUpstream(cfg Config, provider string, d driver) *upstream {
 	return &upstream{
 		provider: provider,
 		driver:   d,
+		engine:   d.engine(),
 		places:   bulkhead.New[any](uint(cfg.Concurrency + cfg.Queue)),
 		slots:    bulkhead.New[any](uint(cfg.Concurrency)),
 		patience: cfg.QueueTimeout,
@@ -81,7 +83,7 @@ func (u *upstream) leave() {
 const fullWait = 2 * time.Second
 
 func (u *upstream) full(cause error) error {
-	busy := fault.Wrap(fault.Busy, cause, u.driver.engine().name+" has as many calls as it may have: try again shortly.")
+	busy := fault.Wrap(fault.Busy, cause, u.engine.name+" has as many calls as it may have: try again shortly.")
 	busy.RetryAfter = fullWait
 	return busy
 }

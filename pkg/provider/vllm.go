@@ -28,6 +28,7 @@ type vllm struct {
 	api       *openai.Client
 	chatURL   string
 	header    http.Header // of chat requests
+	readers   lineReaders
 }
 
 func newVLLM(base *url.URL, urlVariable string, key env.Secret) *vllm {
@@ -64,8 +65,8 @@ func (v *vllm) engine() engine {
 func (v *vllm) close() { v.http.CloseIdleConnections() }
 
 func (v *vllm) chat(ctx context.Context, c call, emit func(delta) bool) (ending, error) {
-	request := vllmRequest{MaxTokens: c.maxTokens, Temperature: c.temperature}
-	request.Model, request.Messages = c.model, vllmMessages(c)
+	request := &vllmRequest{Messages: vllmMessages(c), MaxTokens: c.maxTokens, Temperature: c.temperature}
+	request.Model = c.model
 	request.Stream, request.StreamOptions = true, &openai.StreamOptions{IncludeUsage: true}
 	if c.schema != nil {
 		request.ResponseFormat = &openai.ChatCompletionResponseFormat{
@@ -78,37 +79,45 @@ func (v *vllm) chat(ctx context.Context, c call, emit func(delta) bool) (ending,
 		return ending{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	events := eventReader{lines: newLineReader(resp.Body)}
+	lines := v.readers.get(resp.Body)
+	defer v.readers.put(lines)
+	events := eventReader{lines: lines}
 	end, err := readVLLM(events.next, emit)
 	if err == nil {
-		drain(resp.Body)
+		lines.drain()
 	}
 	return end, err
 }
 
 // vllmRequest is go-openai's, but for a temperature of 0, which go-openai leaves
-// out and so lets the model's own default stand.
+// out and so lets the model's own default stand, and for the messages, which
+// go-openai encodes twice.
 type vllmRequest struct {
 	openai.ChatCompletionRequest
 
-	MaxTokens   int     `json:"max_tokens,omitempty"`
-	Temperature float64 `json:"temperature"`
+	Messages    []vllmMessage `json:"messages"`
+	MaxTokens   int           `json:"max_tokens,omitempty"`
+	Temperature float64       `json:"temperature"`
 }
 
-func vllmMessages(c call) []openai.ChatCompletionMessage {
-	messages := make([]openai.ChatCompletionMessage, len(c.messages))
+type vllmMessage struct {
+	Role    Role `json:"role"`
+	Content any  `json:"content"` // a string or a list of parts
+}
+
+func vllmMessages(c call) []vllmMessage {
+	messages := make([]vllmMessage, len(c.messages))
 	for i, m := range c.messages {
-		messages[i] = openai.ChatCompletionMessage{Role: string(m.Role), Content: m.Content}
+		messages[i] = vllmMessage{Role: m.Role, Content: m.Content}
 	}
 	if c.image != nil {
-		last := &messages[len(messages)-1]
-		last.MultiContent = []openai.ChatMessagePart{
-			{Type: openai.ChatMessagePartTypeText, Text: last.Content},
+		last := len(messages) - 1
+		messages[last].Content = []openai.ChatMessagePart{
+			{Type: openai.ChatMessagePartTypeText, Text: c.messages[last].Content},
 			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{
 				URL: "data:" + c.image.mediaType + ";base64," + base64.StdEncoding.EncodeToString(c.image.data),
 			}},
 		}
-		last.Content = "" // go-openai takes one or the other
 	}
 	return messages
 }
@@ -320,7 +329,7 @@ func (v *vllm) models(ctx context.Context) ([]string, error) {
 		return nil, err // a 4xx comes from servers of this protocol that have no /health
 	}
 	if err == nil {
-		drain(resp.Body)
+		_, _ = io.CopyN(io.Discard, resp.Body, maxRest)
 		if err := resp.Body.Close(); err != nil {
 			return nil, err
 		}
