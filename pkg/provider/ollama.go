@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,9 +29,11 @@ type ollama struct {
 	http    *http.Client
 	api     *api.Client
 	context int
-	chatURL string
-	header  http.Header // of chat requests
-	readers lineReaders
+	// variables are those that name models, where it is not OLLAMA_MODEL.
+	variables map[string]string
+	chatURL   string
+	header    http.Header // of chat requests
+	readers   lineReaders
 }
 
 func newOllama(base *url.URL, contextLength int) *ollama {
@@ -48,7 +51,9 @@ func (o *ollama) engine() engine {
 		address:     o.base.Redacted(),
 		urlVariable: "OLLAMA_URL",
 		start:       "start it with `ollama serve`",
-		missing:     func(model string) string { return "run `ollama pull " + model + "`" },
+		missing: func(model string) string {
+			return "run `ollama pull " + model + "`, or set " + cmp.Or(o.variables[model], "OLLAMA_MODEL") + " to one that it has"
+		},
 	}
 }
 
