@@ -37,23 +37,24 @@ const (
 
 // target is a server that the suite runs on.
 type target struct {
-	provider  string
-	model     string // the configured model's name as the server gives it
-	question  string
-	reply     string // what it answers to the question
-	jsonReply string // what it answers under the schema
-	sight     string // what it says to the picture
-	dimension int
-	limit     int // tokens that the context error names; 0 for none
-	needs     bool
-	remedy    string // what the message for a missing model tells to run
-	environ   func(testing.TB) map[string]string
-	except    map[string]string // cases that do not hold, and why
+	provider   string
+	model      string // the configured model's name as the server gives it
+	question   string
+	reply      string // what it answers to the question
+	jsonReply  string // what it answers under the schema
+	sight      string // what it says to the picture
+	dimension  int
+	limit      int    // tokens that the context error names
+	embedLimit int    // the same of the embedding model
+	counts     bool   // whether that error has the engine's own count of what is needed
+	remedy     string // what the message for a missing model tells to run
+	environ    func(testing.TB) map[string]string
+	except     map[string]string // cases that do not hold, and why
 }
 
 // stub makes a target of a stub server, a new one for each case.
 func stub(start func(testing.TB, string) *providertest.Upstream, g target) target {
-	g.reply, g.jsonReply, g.sight, g.dimension, g.limit = reply, reply, reply, providertest.Dimension, 8192
+	g.reply, g.jsonReply, g.sight, g.dimension, g.limit, g.embedLimit = reply, reply, reply, providertest.Dimension, 8192, 8192
 	g.question = reply
 	g.environ = func(t testing.TB) map[string]string { return start(t, reply).Environ() }
 	g.except = map[string]string{"schema": "the stub has one answer; TestOnTheWire looks at the schema sent"}
@@ -71,13 +72,13 @@ func TestContract(t *testing.T) {
 		return stub(providertest.NewOllama, target{provider: "ollama", model: "llama3.2", remedy: "`ollama pull no-such`"})
 	})
 	on("our stub of vLLM", func(*testing.T) target {
-		return stub(providertest.NewVLLM, target{provider: "vllm", model: providertest.VLLMModel, remedy: "`vllm serve no-such`", needs: true})
+		return stub(providertest.NewVLLM, target{provider: "vllm", model: providertest.VLLMModel, remedy: "`vllm serve no-such`", counts: true})
 	})
 	on("Ollama "+enginetest.OllamaVersion, func(t *testing.T) target {
 		server := enginetest.StartOllama(t)
 		return target{
 			provider: "ollama", model: tinymodels.ChatModel, question: "What now?", reply: tinymodels.Reply, jsonReply: tinymodels.JSONReply,
-			sight: tinymodels.VisionReply, dimension: 64, limit: 8192, remedy: "`ollama pull no-such`",
+			sight: tinymodels.VisionReply, dimension: 64, limit: 8192, embedLimit: tinymodels.EmbedContext, remedy: "`ollama pull no-such`",
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL}
 			},
@@ -88,7 +89,7 @@ func TestContract(t *testing.T) {
 	on("llm-d-inference-sim "+enginetest.SimVersion, func(t *testing.T) target {
 		server := enginetest.StartSim(t)
 		return target{
-			provider: "vllm", model: enginetest.SimModel, question: reply, reply: reply, dimension: 384, limit: 8192, needs: true,
+			provider: "vllm", model: enginetest.SimModel, question: reply, reply: reply, dimension: 384, limit: 8192, counts: true,
 			remedy: "`vllm serve no-such`",
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "vllm", "VLLM_URL": server.URL, "LLM_FALLBACK": "none", "VISION_PROVIDER": "vllm"}
@@ -121,7 +122,7 @@ func runningVLLM(t *testing.T) target {
 	}
 	g := target{
 		provider: "vllm", question: "What may somebody with debts apply for, and for how long? Answer in one sentence.",
-		limit: 8192, needs: true, remedy: "`vllm serve no-such`",
+		limit: 8192, counts: true, remedy: "`vllm serve no-such`",
 		environ: func(testing.TB) map[string]string { return maps.Clone(environ) },
 		except:  map[string]string{"describe": "it serves one model, and not one for images"},
 	}
@@ -140,7 +141,7 @@ func runningVLLM(t *testing.T) target {
 	g.model, g.reply, g.jsonReply = said.Model, said.Content, formed.Content
 	t.Logf("it says %q, and under the schema %q", g.reply, g.jsonReply)
 	if environ["VLLM_EMBEDDING_URL"] == "" {
-		for _, name := range []string{"embed", "a text too long to embed", "embed with a missing model"} {
+		for _, name := range []string{"embed", "a text too long to embed", "tasks of embedding", "embed with a missing model"} {
 			g.except[name] = "VLLM_TEST_EMBEDDING_URL is not set"
 		}
 		return g
@@ -150,6 +151,11 @@ func runningVLLM(t *testing.T) target {
 		t.Fatal(err)
 	}
 	g.dimension = one.Dimension
+	_, err = c.Embed(t.Context(), provider.Document, []string{strings.Repeat("rent ", 9000)})
+	var tooLong *provider.ContextError
+	if errors.As(err, &tooLong) {
+		g.embedLimit = tooLong.Limit
+	}
 	return g
 }
 
@@ -259,8 +265,8 @@ func contract(t *testing.T, server string, g target) (rows [][]string) {
 			_, err := call.run(t.Context(), c, ask(strings.Repeat("a ", 9000)))
 			wantFault(t, err, fault.TooLarge, "too long")
 			var e *provider.ContextError
-			if !errors.As(err, &e) || e.Limit != g.limit || g.needs != (e.Needed > g.limit) {
-				t.Errorf("%s: %+v, want the limit %d", call.name, e, g.limit)
+			if !errors.As(err, &e) || e.Limit != g.limit || e.Needed <= e.Limit || g.counts && e.Needed < 9000 {
+				t.Errorf("%s: %+v, want the limit %d and what is needed", call.name, e, g.limit)
 			}
 		}
 	})
@@ -310,6 +316,28 @@ func contract(t *testing.T, server string, g target) (rows [][]string) {
 	run("a text too long to embed", nil, func(t *testing.T, c *provider.Client) {
 		_, err := c.Embed(t.Context(), provider.Document, []string{"short", strings.Repeat("rent ", 9000)})
 		wantFault(t, err, fault.TooLarge, "too long")
+		var e *provider.ContextError
+		if !errors.As(err, &e) || e.Limit != g.embedLimit || e.Needed <= e.Limit || g.counts && e.Needed < 9000 {
+			t.Errorf("%+v, want the limit %d and what is needed", e, g.embedLimit)
+		}
+	})
+	run("tasks of embedding", nil, func(t *testing.T, c *provider.Client) {
+		// Each task has its prefix: the same text has two vectors.
+		var vectors [][]float32
+		for _, task := range []provider.Task{provider.Document, provider.Query} {
+			got, err := c.Embed(t.Context(), task, []string{"rent"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			vectors = append(vectors, got.Vectors[0])
+		}
+		if slices.Equal(vectors[0], vectors[1]) {
+			t.Error("a question is embedded as a document is")
+		}
+		found, err := c.EmbeddingIdentity(t.Context())
+		if err != nil || found.DocumentPrefix != "search_document: " || found.QueryPrefix != "search_query: " || found.Dimension != g.dimension {
+			t.Errorf("identity %+v, %v", found, err)
+		}
 	})
 	run("embed with a missing model", map[string]string{"EMBEDDING_MODEL": "no-such"}, func(t *testing.T, c *provider.Client) {
 		_, err := c.Embed(t.Context(), provider.Document, []string{"rent"})

@@ -24,7 +24,7 @@ import (
 // material and try again; nothing was truncated.
 type ContextError struct {
 	Limit  int // tokens that the model holds; 0 when the engine did not say
-	Needed int // tokens that the call needs at least; 0 when the engine did not say
+	Needed int // tokens that the call needs at least, more than Limit; 0 when neither is known
 }
 
 // Error states the numbers that are known.
@@ -236,7 +236,7 @@ func (e engine) classifyStatus(model string, s *statusError) error {
 	case s.code == http.StatusNotFound && strings.Contains(text, "model"):
 		return fault.Wrap(fault.Unavailable, s, fmt.Sprintf("%s does not have the model %s: %s.", e.name, model, e.missing(model)))
 	case s.code == http.StatusNotFound && text == "not found" && e.keyVariable != "": // vLLM's own words
-		return fault.Wrap(fault.Unavailable, s, e.name+" does not do this at its address: set VLLM_URL to a server with a chat model, and VLLM_EMBEDDING_URL to one with an embedding model.")
+		return fault.Wrap(fault.Unavailable, s, e.name+" runs a model of another kind: set VLLM_URL to a server with a chat model, and VLLM_EMBEDDING_URL to one with an embedding model.")
 	case s.code == http.StatusNotFound:
 		return e.notIt(s)
 	case s.code == http.StatusTooManyRequests, s.code == http.StatusServiceUnavailable:
@@ -284,9 +284,10 @@ func contextError(message string) *ContextError {
 			break
 		}
 	}
+	c.Needed = max(c.Needed, reserved(text))
 	return c
 }
 
 func (e *ContextError) fault() error {
-	return fault.Wrap(fault.TooLarge, e, "The text is too long for the model: "+e.Error()+".")
+	return fault.Wrap(fault.TooLarge, e.completed(), "The text is too long for the model: "+e.Error()+".")
 }

@@ -62,8 +62,13 @@ func (o *ollama) close() { o.http.CloseIdleConnections() }
 func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (ending, error) {
 	yes, no := true, false
 	messages := make([]api.Message, len(c.messages))
+	length := 0
 	for i, m := range c.messages {
 		messages[i] = api.Message{Role: string(m.Role), Content: m.Content}
+		length += len(m.Content)
+	}
+	if err := o.fits(ctx, c.model, length); err != nil {
+		return ending{}, err
 	}
 	if c.image != nil {
 		messages[len(messages)-1].Images = []api.ImageData{c.image.data}
@@ -85,39 +90,12 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 		Shift:    &no,
 	})
 	if err != nil {
-		return ending{}, o.measured(ctx, c.model, o.context, err)
+		return ending{}, o.measured(ctx, c.model, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	lines := o.readers.get(resp.Body)
 	defer o.readers.put(lines)
 	return readOllama(lines, emit)
-}
-
-// measured adds the model's context length to the error for a text that is too
-// long for it, as Ollama does not say it. set is the length asked for, 0 for
-// the model's own; a model may hold less.
-func (o *ollama) measured(ctx context.Context, name string, set int, err error) error {
-	var status *statusError
-	if !errors.As(err, &status) || status.code != http.StatusBadRequest {
-		return err
-	}
-	tooLong := contextError(status.message)
-	if tooLong == nil || tooLong.Limit > 0 {
-		return err
-	}
-	shown, showErr := o.api.Show(ctx, &api.ShowRequest{Model: name})
-	if showErr != nil {
-		return tooLong // without its number
-	}
-	for key, value := range shown.ModelInfo {
-		if own, ok := value.(float64); ok && strings.HasSuffix(key, ".context_length") {
-			tooLong.Limit = int(own)
-			if set > 0 {
-				tooLong.Limit = min(set, int(own))
-			}
-		}
-	}
-	return tooLong
 }
 
 // ollamaLine is a line of a chat stream.
@@ -218,10 +196,19 @@ func readOllama(lines *lineReader, emit func(delta) bool) (ending, error) {
 }
 
 func (o *ollama) embed(ctx context.Context, model string, texts []string) ([][]float32, int, error) {
+	longest := 0
+	for _, text := range texts {
+		longest = max(longest, len(text))
+	}
+	if err := o.fits(ctx, model, longest); err != nil {
+		return nil, 0, err
+	}
 	no := false
-	resp, err := o.api.Embed(ctx, &api.EmbedRequest{Model: model, Input: texts, Truncate: &no})
+	resp, err := o.api.Embed(ctx, &api.EmbedRequest{
+		Model: model, Input: texts, Truncate: &no, Options: map[string]any{"num_ctx": o.context},
+	})
 	if err != nil {
-		return nil, 0, o.measured(ctx, model, 0, err)
+		return nil, 0, o.measured(ctx, model, err)
 	}
 	return resp.Embeddings, resp.PromptEvalCount, nil
 }
