@@ -183,6 +183,9 @@ func unreadable(path string, err error) error {
 func (c *Client) watchFile(last file) {
 	ticks := time.NewTicker(filePoll)
 	defer ticks.Stop()
+	if !last.there {
+		c.logger.WarnContext(c.life, "provider file is not there yet", "file", c.cfg.File)
+	}
 	complaint := ""
 	for {
 		select {
