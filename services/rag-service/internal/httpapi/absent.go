@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 
-	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 )
 
@@ -18,18 +17,18 @@ func absences() []httpserver.Absence {
 		diagrams = "Diagrams of guessed decision trees are not drawn here; POST /query quotes the criteria with their pages."
 	)
 	return []httpserver.Absence{
-		{http.MethodPost, "/agentic-query", fault.NotImplemented, steps},
-		{http.MethodPost, "/eligibility-check", fault.NotImplemented, criteria},
-		{http.MethodGet, "/thresholds", fault.NotImplemented, limits},
-		{http.MethodGet, "/debug/thresholds", fault.NotImplemented, limits},
-		{http.MethodPost, "/symbolic-query", fault.Gone, symbolic},
-		{http.MethodPost, "/decision-tree/check", fault.Gone, trees},
-		{http.MethodGet, "/decision-tree/visualize", fault.Gone, trees},
-		{http.MethodGet, "/decision-tree/rules", fault.Gone, trees},
-		{http.MethodGet, "/diagrams/mermaid/:topic", fault.Gone, diagrams},
-		{http.MethodGet, "/diagrams/graphviz/:topic", fault.Gone, diagrams},
-		{http.MethodPost, "/diagrams/client-path", fault.Gone, diagrams},
-		{http.MethodPost, "/diagrams/advisor-package", fault.Gone, diagrams},
-		{http.MethodGet, "/diagrams/comparison", fault.Gone, diagrams},
+		httpserver.Planned(http.MethodPost, "/agentic-query", steps),
+		httpserver.Planned(http.MethodPost, "/eligibility-check", criteria),
+		httpserver.Planned(http.MethodGet, "/thresholds", limits),
+		httpserver.Planned(http.MethodGet, "/debug/thresholds", limits),
+		httpserver.Dropped(http.MethodPost, "/symbolic-query", symbolic),
+		httpserver.Dropped(http.MethodPost, "/decision-tree/check", trees),
+		httpserver.Dropped(http.MethodGet, "/decision-tree/visualize", trees),
+		httpserver.Dropped(http.MethodGet, "/decision-tree/rules", trees),
+		httpserver.Dropped(http.MethodGet, "/diagrams/mermaid/:topic", diagrams),
+		httpserver.Dropped(http.MethodGet, "/diagrams/graphviz/:topic", diagrams),
+		httpserver.Dropped(http.MethodPost, "/diagrams/client-path", diagrams),
+		httpserver.Dropped(http.MethodPost, "/diagrams/advisor-package", diagrams),
+		httpserver.Dropped(http.MethodGet, "/diagrams/comparison", diagrams),
 	}
 }
