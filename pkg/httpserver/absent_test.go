@@ -4,15 +4,14 @@ import (
 	"net/http"
 	"testing"
 
-	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 )
 
 func TestAbsent(t *testing.T) {
 	s, _ := newServer(t)
 	httpserver.Absent(s.Router(), []httpserver.Absence{
-		{Method: http.MethodPost, Path: "/later", Kind: fault.NotImplemented, Detail: "It is coming; use /now."},
-		{Method: http.MethodGet, Path: "/never/:what", Kind: fault.Gone, Detail: "It will not come; use /now."},
+		httpserver.Planned(http.MethodPost, "/later", "It is coming; use /now."),
+		httpserver.Dropped(http.MethodGet, "/never/:what", "It will not come; use /now."),
 	})
 	for _, tc := range []struct {
 		method, path string

@@ -127,7 +127,18 @@ func providerInitialisation(t *testing.T, s *showing) {
 			t.Errorf("%s=%q: %v", wrong.variable, wrong.value, err)
 		}
 	}
-	s.shows("ollama, vllm, auto, none and unset choose the documented address and model with no server there; 5 wrong values refused by name")
+	up := stub(t, provider.Ollama, "Yes.")
+	client := open(t, up.Environ())
+	if asked := up.Requests(); len(asked) > 0 {
+		t.Errorf("at its start the client sent %v", asked)
+	}
+	if err := client.Switch(t.Context(), provider.Selection{Provider: "gpt"}); fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.DetailOf(err), "ollama, vllm") {
+		t.Errorf("switched to gpt: %v", err)
+	}
+	if answer, err := client.Chat(t.Context(), question("Is it so?")); err != nil || answer.Provider != provider.Ollama {
+		t.Errorf("after a refused switch: %+v, %v", answer, err)
+	}
+	s.shows("ollama, vllm, auto, none and unset choose the documented address and model with no server there and nothing sent; 5 wrong values refused by name, a switch to one as a typed error that changes nothing")
 }
 
 // embeddingsInitialisation: the embedding model is the configured one, its
