@@ -141,6 +141,7 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 	up := t.up
 	e := up.engine
 	model := t.name(v.request.Model)
+	ctx, span := c.trace(ctx, "chat", up, model, v.failures)
 	var queued, first time.Duration
 	defer func() {
 		a := Attempt{
@@ -155,6 +156,7 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 		default:
 			a.Usage = answer.Usage
 		}
+		span.done(a, err != nil && a.Outcome != "stopped", answer, 0)
 		c.observed(a)
 	}()
 

@@ -80,7 +80,7 @@ func (c *Client) embedBatch(ctx context.Context, way *route, texts []string) ([]
 				continue
 			}
 		}
-		vectors, tokens, err := c.embedOn(ctx, t, texts, len(failures)+1)
+		vectors, tokens, err := c.embedOn(ctx, t, texts, failures)
 		if err == nil {
 			return vectors, tokens, nil
 		}
@@ -93,18 +93,20 @@ func (c *Client) embedBatch(ctx context.Context, way *route, texts []string) ([]
 }
 
 // embedOn has one server embed a batch and checks the vectors.
-func (c *Client) embedOn(ctx context.Context, t target, texts []string, number int) (vectors [][]float32, tokens int, err error) {
+func (c *Client) embedOn(ctx context.Context, t target, texts []string, failures []failure) (vectors [][]float32, tokens int, err error) {
 	began := time.Now()
-	up, e := t.up, t.up.driver.engine()
+	up, e := t.up, t.up.engine
+	ctx, span := c.trace(ctx, "embeddings", up, t.model, failures)
 	var queued time.Duration
 	defer func() {
 		a := Attempt{
-			Operation: "embed", Provider: up.provider, Model: t.model, Outcome: "ok", Number: number,
+			Operation: "embed", Provider: up.provider, Model: t.model, Outcome: "ok", Number: len(failures) + 1,
 			Usage: Usage{InputTokens: tokens}, QueueTime: queued, Duration: time.Since(began),
 		}
 		if err != nil {
 			a.Outcome = why(err).reason
 		}
+		span.done(a, err != nil, nil, dimension(vectors))
 		c.observed(a)
 	}()
 	b := up.breaker(t.model)
@@ -137,6 +139,13 @@ func (c *Client) embedOn(ctx context.Context, t target, texts []string, number i
 		return nil, 0, e.classify(ctx, t.model, err)
 	}
 	return vectors, tokens, nil
+}
+
+func dimension(vectors [][]float32) int {
+	if len(vectors) == 0 {
+		return 0
+	}
+	return len(vectors[0])
 }
 
 // checkVectors checks that there are count vectors of one dimension, each of

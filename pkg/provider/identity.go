@@ -129,7 +129,7 @@ func (c *Client) EmbeddingIdentity(ctx context.Context) (EmbeddingIdentity, erro
 
 func (c *Client) identify(ctx context.Context, t target) (EmbeddingIdentity, error) {
 	p := c.cfg.prefixes()
-	vectors, _, err := c.embedOn(ctx, t, prefixed(p.document, canaries[:]), 1)
+	vectors, _, err := c.embedOn(ctx, t, prefixed(p.document, canaries[:]), nil)
 	if err != nil {
 		return EmbeddingIdentity{}, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.opentelemetry.io/otel/trace"
 
 	"signpost.internal/pkg/fault"
 )
@@ -129,6 +130,10 @@ type Options struct {
 	// Switched is told of each switch, with the provider that is now in force;
 	// nil for nobody.
 	Switched func(provider string)
+	// TracerProvider gets a span for each attempt, by OpenTelemetry's
+	// conventions for generative models; nil for none. What is asked and answered
+	// is in no span, and model servers are sent no trace headers.
+	TracerProvider trace.TracerProvider
 }
 
 // Attempt is a call to one server, as metrics see it.
@@ -153,6 +158,7 @@ type Client struct {
 	switched func(string)
 	repeat   failsafe.Executor[*ChatResponse]
 	dog      *watchdog
+	tracer   trace.Tracer // nil where nobody traces
 	routes   atomic.Pointer[routes]
 	active   atomic.Pointer[string] // the provider that answered last
 	identity identity
@@ -172,7 +178,7 @@ func Open(cfg Config, o Options) (*Client, error) {
 	if err := errors.Join(cfg.Validate()...); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat(), dog: newWatchdog()}
+	c := &Client{cfg: cfg, logger: o.Logger, observe: o.Observe, switched: o.Switched, repeat: newRepeat(), dog: newWatchdog(), tracer: newTracer(o.TracerProvider)}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}

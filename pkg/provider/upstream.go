@@ -11,6 +11,7 @@ import (
 
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"go.opentelemetry.io/otel/attribute"
 
 	"signpost.internal/pkg/fault"
 )
@@ -20,6 +21,7 @@ type upstream struct {
 	provider string
 	driver   driver
 	engine   engine // the driver's
+	place    []attribute.KeyValue
 
 	places      bulkhead.Bulkhead[any] // for calls that run or wait
 	slots       bulkhead.Bulkhead[any] // for calls that run
@@ -53,6 +55,7 @@ func newUpstream(cfg Config, provider string, d driver) *upstream {
 		provider: provider,
 		driver:   d,
 		engine:   d.engine(),
+		place:    place(d.engine().address),
 		places:   bulkhead.New[any](uint(cfg.Concurrency + cfg.Queue)),
 		slots:    bulkhead.New[any](uint(cfg.Concurrency)),
 		patience: cfg.QueueTimeout,
