@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"signpost.internal/pkg/fault"
@@ -275,6 +276,9 @@ func (c *Client) judge(ctx context.Context, way string, t target, l *list) Upstr
 		s.Reason = fmt.Sprintf("%s did not say within %v how it is: it may be starting or overloaded, or %s may not be its address.", e.name, probeTimeout, e.urlVariable)
 	case l.err != nil:
 		s.State, s.Reason = Unreachable, fault.DetailOf(e.classify(ctx, s.Model, l.err))
+		if t.up.provider == VLLM && errors.Is(l.err, syscall.ECONNREFUSED) {
+			s.Reason += " One that is loading its model refuses connections too, for minutes."
+		}
 	case t.model == "" && len(l.names) > 0:
 		s.Model = l.names[0]
 		t.up.discovered.Store(&s.Model)
@@ -325,8 +329,11 @@ func (c *Client) answers(ctx context.Context, e engine, t target, model, way str
 	if l.err == nil {
 		return Ready, ""
 	}
-	if why(l.err).reason == "model_missing" {
+	switch {
+	case why(l.err).reason == "model_missing":
 		return ModelMissing, fault.DetailOf(l.err)
+	case fault.KindOf(l.err) == fault.Busy:
+		return Loading, fault.DetailOf(l.err)
 	}
 	return Unreachable, fault.DetailOf(l.err)
 }
