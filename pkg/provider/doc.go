@@ -28,7 +28,8 @@
 // long a queue (LLM_QUEUE); beyond, calls are refused with fault.Busy.
 //
 // Embeddings do not fall back to another model: vectors of two models cannot be
-// compared. Replicas must reproduce the same [EmbeddingIdentity].
+// compared. Replicas must reproduce the same [EmbeddingIdentity]. Texts and
+// questions are embedded each after the prefix that the model was trained with.
 //
 // # Switching
 //
@@ -40,15 +41,24 @@
 //
 // [Client.Status] asks: is the model listed, and did it answer since it last
 // failed? One that did not is asked for one token; while that takes its time, as
-// a cold model does, it is loading.
+// a cold model does, it is loading. [Client.Warm] asks at the start of a service,
+// also for embeddings and images where the service needs them.
+//
+// A model that Ollama does not have is fetched in the background where
+// OLLAMA_AUTO_PULL allows it, once at a time, and later each time that it fails;
+// meanwhile calls fail over, or fail and say how far it is. Otherwise the error
+// names the command that fetches it.
 //
 // # An answer is whole or it is an error
 //
 // Both client libraries report success in cases where there is none: a stream
 // that was cut, an empty 503, a 200 that holds an error. Here a call succeeds
 // only when the engine said why it stopped and when there is text. A prompt
-// that does not fit the context is a [ContextError] and never shortened, as the
-// engines would do by default. Temperature 0 is sent as 0. Reasoning text is
+// that does not fit the context is a [ContextError] with both numbers and never
+// shortened, as Ollama would do by default. The engine counts: nobody else knows
+// the model's tokens. Only what cannot fit whatever its words are is not sent.
+// Ollama ends an answer that fills the context, with FinishLength; vLLM refuses a
+// prompt that leaves no room for MaxTokens. Temperature 0 is sent as 0. Reasoning text is
 // kept apart from the answer.
 //
 // # Time
