@@ -28,6 +28,7 @@ import (
 type model struct {
 	down   bool
 	answer func(provider.ChatRequest) (string, error)
+	finish string // why it stops
 
 	mu    sync.Mutex
 	calls []provider.ChatRequest
@@ -41,7 +42,7 @@ func (m *model) Chat(_ context.Context, r provider.ChatRequest) (*provider.ChatR
 	if err != nil {
 		return nil, err
 	}
-	return &provider.ChatResponse{Content: text, Provider: "ollama", Model: "llama3.2:latest"}, nil
+	return &provider.ChatResponse{Content: text, Provider: "ollama", Model: "llama3.2:latest", FinishReason: m.finish}, nil
 }
 
 // ChatStream tells the answer word by word.
@@ -257,6 +258,19 @@ func TestGenerated(t *testing.T) {
 	user := call.Messages[1].Content
 	if !strings.HasPrefix(user, "[1] space.txt\n") || !strings.HasSuffix(user, "Question: How long does breathing space last?") {
 		t.Errorf("passages and question are not in their places:\n%s", user)
+	}
+}
+
+func TestHalfASentenceIsNoAnswer(t *testing.T) {
+	f := newFixture(t)
+	f.ingest(t)
+	f.model.down, f.model.finish = false, provider.FinishLength
+	f.model.answer = func(provider.ChatRequest) (string, error) {
+		return "It lasts for 60 days [1]. The 60 days [1] do not", nil
+	}
+	answer := f.ask(t, "How long does breathing space last?")
+	if answer.Text != "It lasts for 60 days [1]." || !strings.Contains(answer.Notice, "ends early") {
+		t.Errorf("answer %+v", answer)
 	}
 }
 
