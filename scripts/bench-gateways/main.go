@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -37,6 +38,7 @@ const (
 // sample is what a client measured in one round.
 type sample struct {
 	Open, Alone  []time.Duration // of each call
+	CPU          time.Duration   // of the client's process for the calls of Alone
 	Mallocs      uint64          // of the calls of Alone
 	Bytes        uint64          // of the calls of Alone
 	Failed       int
@@ -139,6 +141,7 @@ func (w *worker) round() error {
 	}
 	w.sum.Open = append(w.sum.Open, s.Open...)
 	w.sum.Alone = append(w.sum.Alone, s.Alone...)
+	w.sum.CPU += s.CPU
 	w.sum.Mallocs += s.Mallocs
 	w.sum.Bytes += s.Bytes
 	w.sum.Failed += s.Failed
@@ -209,6 +212,7 @@ func measure(call caller) sample {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	cpu := used()
 	s.Alone = make([]time.Duration, aloneCalls)
 	for i := range s.Alone {
 		began := time.Now()
@@ -216,6 +220,7 @@ func measure(call caller) sample {
 		s.Alone[i] = time.Since(began)
 		note(err)
 	}
+	s.CPU = used() - cpu
 	runtime.ReadMemStats(&after)
 	s.Mallocs, s.Bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
 
@@ -235,10 +240,19 @@ func measure(call caller) sample {
 	return s
 }
 
+// used returns the time that this process has had of the processors.
+func used() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func table(w io.Writer, workers []*worker) error {
-	fmt.Fprintf(w, "%d calls each at %d a second, %d one at a time; an answer of %d tokens; times in µs; + is what is added to net/http's call of the same form\n",
+	fmt.Fprintf(w, "%d calls each at %d a second, %d one at a time; an answer of %d tokens; times in µs, cpu is what the client's process uses for a call; + is what is added to net/http's call of the same form\n",
 		rounds*openCalls, rate, rounds*aloneCalls, len(pieces()))
-	fmt.Fprintf(w, "%-34s %22s %22s %22s %13s\n", "", "at 1,000/s: p50", "p99", "one at a time: p50", "allocs  KiB")
+	fmt.Fprintf(w, "%-34s %22s %22s %22s %8s %13s\n", "", "at 1,000/s: p50", "p99", "one at a time: p50", "cpu", "allocs  KiB")
 	byName := map[string]*worker{}
 	for _, worker := range workers {
 		byName[worker.name] = worker
@@ -264,8 +278,8 @@ func table(w io.Writer, workers []*worker) error {
 		open := func(s sample) []time.Duration { return s.Open }
 		alone := func(s sample) []time.Duration { return s.Alone }
 		calls := uint64(len(worker.sum.Alone))
-		fmt.Fprintf(w, "  %-32s %22s %22s %22s %8d %4d\n", worker.shown, figure(open, .5), figure(open, .99), figure(alone, .5),
-			worker.sum.Mallocs/calls, worker.sum.Bytes/calls>>10)
+		fmt.Fprintf(w, "  %-32s %22s %22s %22s %8d %8d %4d\n", worker.shown, figure(open, .5), figure(open, .99), figure(alone, .5),
+			worker.sum.CPU.Microseconds()/int64(calls), worker.sum.Mallocs/calls, worker.sum.Bytes/calls>>10)
 		if worker.sum.Failed > 0 {
 			fmt.Fprintf(w, "    %d calls failed: %s\n", worker.sum.Failed, worker.sum.FirstFailure)
 		}
