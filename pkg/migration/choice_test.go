@@ -193,7 +193,7 @@ func fallbackLogic(t *testing.T, s *showing) {
 		t.Run(tc.name, func(t *testing.T) {
 			ups := [2]*providertest.Upstream{stub(t, first, draft), stub(t, second, draft)}
 			environ := inOrder(ups[0], ups[1])
-			environ["LLM_FIRST_TOKEN_TIMEOUT"], environ["VLLM_MODEL"], environ["NOTES_REQUIRE_MODEL"] = "300ms", providertest.VLLMModel, "true"
+			environ["LLM_FIRST_TOKEN_TIMEOUT"], environ["VLLM_MODEL"], environ["NOTES_REQUIRE_MODEL"] = "1s", providertest.VLLMModel, "true"
 			tc.arrange(ups[0])
 			p := start(t, notes, environ)
 			var got letter
