@@ -27,7 +27,7 @@ const (
 // newRepeat returns the one owner of retries.
 func newRepeat() failsafe.Executor[*ChatResponse] {
 	return failsafe.With(retrypolicy.NewBuilder[*ChatResponse]().
-		HandleIf(func(_ *ChatResponse, err error) bool { return errors.As(err, new(*worthRepeating)) }).
+		HandleIf(func(_ *ChatResponse, err error) bool { return err != nil && errors.As(err, new(*worthRepeating)) }).
 		WithMaxRetries(1).
 		WithDelay(repeatDelay).
 		WithJitterFactor(0.5).
@@ -252,6 +252,9 @@ func (u *utterance) show(d delta) bool {
 	return u.emit(StreamEvent{Content: d.content, Reasoning: d.reasoning})
 }
 
+// someText is room for a short answer, in bytes, so that it is not grown for.
+const someText = 512
+
 // say returns the server's answer. An answer beside an errUnfit is whole and
 // does not follow the schema.
 func (u *utterance) say(ctx context.Context, messages []Message) (*ChatResponse, error) {
@@ -261,6 +264,7 @@ func (u *utterance) say(ctx context.Context, messages []Message) (*ChatResponse,
 		split              splitter
 		content, reasoning strings.Builder
 	)
+	content.Grow(someText)
 	pass := func(answer, thought string) bool {
 		content.WriteString(answer)
 		reasoning.WriteString(thought)
@@ -326,7 +330,9 @@ func (c *Client) observed(a Attempt) {
 func (u *upstream) note(model string, err error) {
 	if err == nil {
 		u.setDown(false)
-		u.answered.Store(model, nil)
+		if _, known := u.answered.Load(model); !known {
+			u.answered.Store(model, nil)
+		}
 		return
 	}
 	verdict := why(err)

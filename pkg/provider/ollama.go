@@ -113,8 +113,8 @@ type ollamaLine struct {
 }
 
 // scan reads a line of the plain kind and reports whether it was one.
-func (l *ollamaLine) scan(raw []byte, model string) bool {
-	s := scanner{raw: raw}
+func (l *ollamaLine) scan(raw []byte, model string, texts *strings.Builder) bool {
+	s := scanner{raw: raw, texts: texts}
 	s.object(ollamaNames, func(i int) {
 		switch ollamaNames[i] {
 		case "model":
@@ -131,7 +131,7 @@ func (l *ollamaLine) scan(raw []byte, model string) bool {
 		case "done":
 			l.Done = s.flag()
 		case "done_reason":
-			l.DoneReason = s.text("")
+			l.DoneReason = s.text(FinishStop)
 		case "prompt_eval_count":
 			l.PromptEvalCount = s.number()
 		case "eval_count":
@@ -151,6 +151,8 @@ var (
 // readOllama reads a chat stream: one JSON object a line, the last with "done".
 func readOllama(lines *lineReader, emit func(delta) bool) (ending, error) {
 	began, model := false, ""
+	var texts strings.Builder
+	texts.Grow(someText)
 	for {
 		raw, _, err := lines.next()
 		switch {
@@ -162,7 +164,7 @@ func readOllama(lines *lineReader, emit func(delta) bool) (ending, error) {
 			continue
 		}
 		var line ollamaLine
-		if !line.scan(raw, model) {
+		if !line.scan(raw, model, &texts) {
 			line = ollamaLine{}
 			if err := json.Unmarshal(raw, &line); err != nil {
 				return ending{}, fmt.Errorf("%w: %w", errGarbled, err)

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -12,6 +13,7 @@ import (
 // read means the same to both.
 type scanner struct {
 	raw   []byte
+	texts *strings.Builder // holds the strings that are read, so that each need not be allocated
 	at    int
 	depth int
 	odd   bool
@@ -152,7 +154,9 @@ func (s *scanner) text(former string) string {
 	case string(inner) == former && plain:
 		return former
 	case plain && utf8.Valid(inner):
-		return string(inner)
+		begin := s.texts.Len()
+		s.texts.Write(inner)
+		return s.texts.String()[begin:]
 	}
 	var text string
 	if json.Unmarshal(s.raw[begin:s.at], &text) != nil {

@@ -31,7 +31,7 @@ var lines = []string{
 // scanner gives up on what is not.
 func TestScan(t *testing.T) {
 	for i, line := range lines {
-		plain := (&ollamaLine{}).scan([]byte(line), "") && (&vllmChunk{}).scan([]byte(line), "")
+		plain := (&ollamaLine{}).scan([]byte(line), "", new(strings.Builder)) && (&vllmChunk{}).scan([]byte(line), "", new(strings.Builder))
 		if want := i < 5; want && !plain {
 			t.Errorf("left to encoding/json: %s", line)
 		}
@@ -48,7 +48,7 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		var ollama, wantOllama ollamaLine
-		if ollama.scan([]byte(line), "m") {
+		if ollama.scan([]byte(line), "m", new(strings.Builder)) {
 			err := json.Unmarshal([]byte(line), &wantOllama)
 			if diff := cmp.Diff(wantOllama, ollama); diff != "" || err != nil {
 				t.Errorf("%s: %v %s", line, err, diff)
@@ -57,7 +57,7 @@ func FuzzScan(f *testing.F) {
 		used := vllmChunk{Choices: make([]vllmChoice, 3)}
 		used.Choices[0].FinishReason, used.Choices[1].Delta.Content = "left", "over"
 		got, want := vllmChunk{Choices: used.Choices[:0]}, vllmChunk{}
-		if got.scan([]byte(line), "m") {
+		if got.scan([]byte(line), "m", new(strings.Builder)) {
 			err := json.Unmarshal([]byte(line), &want)
 			if len(got.Choices)+len(want.Choices) == 0 {
 				got.Choices, want.Choices = nil, nil

@@ -185,8 +185,8 @@ type vllmUsage struct {
 
 // scan reads an event of the plain kind and reports whether it was one. It
 // keeps the choices in those that c has already.
-func (c *vllmChunk) scan(raw []byte, model string) bool {
-	s := scanner{raw: raw}
+func (c *vllmChunk) scan(raw []byte, model string, texts *strings.Builder) bool {
+	s := scanner{raw: raw, texts: texts}
 	s.object(vllmNames, func(i int) {
 		switch vllmNames[i] {
 		case "model":
@@ -231,7 +231,7 @@ func (c *vllmChoice) scan(s *scanner) {
 				}
 			})
 		case "finish_reason":
-			c.FinishReason = s.text("")
+			c.FinishReason = s.text(FinishStop)
 		}
 	})
 }
@@ -250,7 +250,9 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 		end   ending
 		chunk vllmChunk
 		began bool
+		texts strings.Builder
 	)
+	texts.Grow(someText)
 	for {
 		raw, err := next()
 		switch {
@@ -262,7 +264,7 @@ func readVLLM(next func() ([]byte, error), emit func(delta) bool) (ending, error
 			return ending{}, err
 		}
 		chunk = vllmChunk{Choices: chunk.Choices[:0]}
-		if !chunk.scan(raw, end.model) {
+		if !chunk.scan(raw, end.model, &texts) {
 			chunk = vllmChunk{}
 			if err := json.Unmarshal(raw, &chunk); err != nil {
 				return ending{}, fmt.Errorf("%w: %w", errGarbled, err)
