@@ -66,12 +66,13 @@ type upstream struct {
 	Model    string         `json:"model"`
 	State    provider.State `json:"state"`
 	Reason   string         `json:"reason,omitempty"`
+	Progress int            `json:"progress,omitempty"` // percent of a model that is being pulled
 }
 
 func upstreams(status provider.Status) []upstream {
 	list := make([]upstream, len(status.Upstreams))
 	for i, u := range status.Upstreams {
-		list[i] = upstream{Route: u.Route, Provider: u.Provider, Address: u.Address, Model: u.Model, State: u.State, Reason: u.Reason}
+		list[i] = upstream{Route: u.Route, Provider: u.Provider, Address: u.Address, Model: u.Model, State: u.State, Reason: u.Reason, Progress: u.Progress}
 	}
 	return list
 }

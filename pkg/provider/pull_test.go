@@ -3,7 +3,6 @@ package provider_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -24,14 +23,15 @@ type journal struct {
 }
 
 func newJournal() *journal {
-	return &journal{slog.NewTextHandler(io.Discard, nil), make(chan slog.Record, 1000)}
+	return &journal{slog.DiscardHandler, make(chan slog.Record, 1000)}
 }
 
 func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	j.records <- r
 	return nil
 }
-func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
+func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
+func (j *journal) WithAttrs([]slog.Attr) slog.Handler       { return j }
 
 // wait returns what the next record of the message says.
 func (j *journal) wait(t *testing.T, message string) map[string]string {
