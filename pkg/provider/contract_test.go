@@ -82,8 +82,8 @@ func TestContract(t *testing.T) {
 			environ: func(testing.TB) map[string]string {
 				return map[string]string{"LLM_PROVIDER": "ollama", "OLLAMA_URL": server.URL}
 			},
-			// TestRealOllama leaves an endless answer instead.
-			except: map[string]string{"leaving a stream": "a caller who leaves as the answer ends can leave its runner waiting for ever"},
+			// TestRealOllama leaves an endless answer instead, on a server that it may restart.
+			except: map[string]string{"leaving a stream": "it loses the place of a caller who leaves as a token comes (ollama/ollama#17131)"},
 		}
 	})
 	on("llm-d-inference-sim "+enginetest.SimVersion, func(t *testing.T) target {
@@ -122,7 +122,7 @@ func runningVLLM(t *testing.T) target {
 	}
 	g := target{
 		provider: "vllm", question: "What may somebody with debts apply for, and for how long? Answer in one sentence.",
-		limit: 8192, counts: true, remedy: "`vllm serve no-such`",
+		limit: 8192, remedy: "`vllm serve no-such`",
 		environ: func(testing.TB) map[string]string { return maps.Clone(environ) },
 		except:  map[string]string{"describe": "it serves one model, and not one for images"},
 	}
