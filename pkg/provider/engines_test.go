@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,29 @@ func TestRealOllama(t *testing.T) {
 			leave()
 			wantFault(t, <-left, fault.Canceled)
 		})
+	})
+	t.Run("calls that differ do not load the model anew", func(t *testing.T) {
+		c := start(t, nil)
+		if _, err := c.Chat(t.Context(), ask("x")); err != nil {
+			t.Fatal(err)
+		}
+		before := server.Runners(t)
+		short, warm, formed := ask("x"), ask("y"), ask("z")
+		short.MaxTokens, warm.Temperature, formed.Schema = 2, 0.7, []byte(schema)
+		for _, r := range []provider.ChatRequest{short, warm, formed} {
+			if _, err := c.Chat(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := start(t, nil).Status(t.Context()); got.State != provider.Ready {
+			t.Errorf("status %+v", got)
+		}
+		after := server.Runners(t)
+		slices.Sort(before)
+		slices.Sort(after)
+		if !slices.Equal(before, after) {
+			t.Errorf("runners %v, before %v", after, before)
+		}
 	})
 	t.Run("a model unloaded between two calls", func(t *testing.T) {
 		c := start(t, nil)

@@ -259,6 +259,26 @@ func TestVectorFaults(t *testing.T) {
 	}
 }
 
+// TestEmbeddingsDoNotFallBack holds that another engine's vectors are never
+// given in the place of those of the chosen one.
+func TestEmbeddingsDoNotFallBack(t *testing.T) {
+	for name, s := range stubs {
+		first, second := s.start(t, reply), stubs[other(name)].start(t, reply)
+		environ := inOrder(name, first, second)
+		environ["EMBEDDING_PROVIDER"] = name
+		c := open(t, environ)
+		first.Close()
+		_, err := c.Embed(t.Context(), provider.Document, []string{"rent"})
+		wantFault(t, err, fault.Unavailable, s.urlVar)
+		if n := len(second.Requests()); n != 0 {
+			t.Errorf("%s: the other was asked %d times", name, n)
+		}
+		if got, err := c.Chat(t.Context(), ask("x")); err != nil || got.Provider != other(name) {
+			t.Errorf("%s: text by %+v, %v", name, got, err)
+		}
+	}
+}
+
 // TestNone holds that no model is said, not tried.
 func TestNone(t *testing.T) {
 	c := open(t, map[string]string{"LLM_PROVIDER": "none"})
