@@ -75,19 +75,17 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 	}
 	// Options that differ between calls make Ollama load the model anew, so
 	// those of the runner (num_ctx, shift) are always the same.
-	options := map[string]any{"num_ctx": o.context, "temperature": c.temperature}
-	if c.maxTokens > 0 {
-		options["num_predict"] = c.maxTokens
-	}
-	resp, err := post(ctx, o.http, o.chatURL, o.header, api.ChatRequest{
-		Model:    c.model,
-		Messages: messages,
-		Stream:   &yes,
-		Format:   c.schema,
-		Options:  options,
-		Think:    &api.ThinkValue{Value: false},
-		Truncate: &no,
-		Shift:    &no,
+	resp, err := post(ctx, o.http, o.chatURL, o.header, &ollamaRequest{
+		ChatRequest: api.ChatRequest{
+			Model:    c.model,
+			Messages: messages,
+			Stream:   &yes,
+			Format:   c.schema,
+			Think:    &api.ThinkValue{Value: false},
+			Truncate: &no,
+			Shift:    &no,
+		},
+		Options: ollamaOptions{NumCtx: o.context, Temperature: c.temperature, NumPredict: c.maxTokens},
 	})
 	if err != nil {
 		return ending{}, o.measured(ctx, c.model, err)
@@ -96,6 +94,19 @@ func (o *ollama) chat(ctx context.Context, c call, emit func(delta) bool) (endin
 	lines := o.readers.get(resp.Body)
 	defer o.readers.put(lines)
 	return readOllama(lines, emit)
+}
+
+// ollamaRequest is api's, but for the options, which api keeps in a map.
+type ollamaRequest struct {
+	api.ChatRequest
+
+	Options ollamaOptions `json:"options"`
+}
+
+type ollamaOptions struct {
+	NumCtx      int     `json:"num_ctx"`
+	Temperature float64 `json:"temperature"`
+	NumPredict  int     `json:"num_predict,omitempty"` // 0 leaves it to the engine
 }
 
 // ollamaLine is a line of a chat stream.
