@@ -154,9 +154,9 @@ func (s *scanner) text(former string) string {
 	case string(inner) == former && plain:
 		return former
 	case plain && utf8.Valid(inner):
-		begin := s.texts.Len()
+		held := s.texts.Len()
 		s.texts.Write(inner)
-		return s.texts.String()[begin:]
+		return s.texts.String()[held:]
 	}
 	var text string
 	if json.Unmarshal(s.raw[begin:s.at], &text) != nil {
