@@ -279,10 +279,12 @@ func (s *scanner) skip() {
 			s.flag()
 		}
 	default: // a number, of any form
-		begin := s.at
-		for s.at < len(s.raw) && (s.raw[s.at] >= '0' && s.raw[s.at] <= '9' || s.raw[s.at] == '-' || s.raw[s.at] == '+' || s.raw[s.at] == '.' || s.raw[s.at] == 'e' || s.raw[s.at] == 'E') {
+		begin, whole := s.at, true
+		for s.at < len(s.raw) && strings.IndexByte("0123456789-+.eE", s.raw[s.at]) >= 0 {
+			whole = whole && s.raw[s.at] >= '0' && s.raw[s.at] <= '9'
 			s.at++
 		}
-		s.odd = s.odd || !json.Valid(s.raw[begin:s.at])
+		plain := whole && s.at > begin && s.raw[begin] != '0'
+		s.odd = s.odd || !plain && !json.Valid(s.raw[begin:s.at])
 	}
 }
