@@ -73,5 +73,6 @@
 //
 // Requests go to the configured address and nowhere else: proxies from the
 // environment are not used and redirects are not followed. Prompts and answers
-// are never logged.
+// are never logged and in no span (see Options.TracerProvider), and model servers
+// are sent no trace headers.
 package provider
