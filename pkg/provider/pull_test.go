@@ -155,20 +155,20 @@ func TestPull(t *testing.T) {
 	t.Run("the end of the client is its end", func(t *testing.T) {
 		up := providertest.NewOllama(t, reply)
 		up.SetModels()
-		left := make(chan struct{})
+		began, left := make(chan struct{}), make(chan struct{})
 		up.Handle(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/api/pull" {
 				return false
 			}
-			providertest.PullLine(w, map[string]any{"status": "pulling manifest"})
+			close(began)
 			<-r.Context().Done()
 			close(left)
 			return true
 		})
-		c, log := openLogged(t, with(up, "OLLAMA_AUTO_PULL", "true"))
+		c := open(t, with(up, "OLLAMA_AUTO_PULL", "true"))
 		_, err := c.Chat(t.Context(), ask("x"))
 		wantFault(t, err, fault.Unavailable, "it has just begun")
-		log.wait(t, "model pull began")
+		<-began
 		c.Close()
 		<-left
 	})
