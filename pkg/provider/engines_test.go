@@ -136,7 +136,7 @@ func TestRealOllama(t *testing.T) {
 		}{
 			{tinymodels.ChatModel, func() (string, error) { return text(c.Chat(t.Context(), ask("x"))) }, tinymodels.Reply},
 			{tinymodels.VisionModel, func() (string, error) { return text(c.Describe(t.Context(), look())) }, tinymodels.VisionReply},
-			{tinymodels.EmbedModel, func() (string, error) { return vector(c, t.Context()) }, ""},
+			{tinymodels.EmbedModel, func() (string, error) { return vector(t.Context(), c) }, ""},
 		} {
 			before, err := call.again()
 			if err != nil || call.want != "" && before != call.want {
@@ -175,7 +175,7 @@ func TestRealOllama(t *testing.T) {
 				server.Start(t)
 			},
 		} {
-			before, err := vector(c, t.Context())
+			before, err := vector(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func TestRealOllama(t *testing.T) {
 			if got, err := c.Chat(t.Context(), ask("x")); err != nil || got.Content != tinymodels.Reply {
 				t.Errorf("%s: %+v, %v", name, got, err)
 			}
-			if after, err := vector(c, t.Context()); err != nil || after != before {
+			if after, err := vector(t.Context(), c); err != nil || after != before {
 				t.Errorf("%s: the same text has another vector, %v", name, err)
 			}
 			if got, err := c.Describe(t.Context(), look()); err != nil || got.Content != tinymodels.VisionReply {
@@ -347,7 +347,7 @@ func TestSimulator(t *testing.T) {
 			if got, err := c.Chat(t.Context(), ask("x y")); err != nil || got.Content != "x y" {
 				t.Errorf("%+v, %v", got, err)
 			}
-			if _, err := vector(c, t.Context()); err != nil {
+			if _, err := vector(t.Context(), c); err != nil {
 				t.Error(err)
 			}
 			server.Kill(t)
@@ -363,7 +363,7 @@ func text(r *provider.ChatResponse, err error) (string, error) {
 	return r.Content, nil
 }
 
-func vector(c *provider.Client, ctx context.Context) (string, error) {
+func vector(ctx context.Context, c *provider.Client) (string, error) {
 	r, err := c.Embed(ctx, provider.Document, []string{"Rent arrears."})
 	if err != nil {
 		return "", err
@@ -378,8 +378,8 @@ func post(t *testing.T, server *enginetest.Server, method, path, body string) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
