@@ -146,14 +146,21 @@ func TestPullsInTime(t *testing.T) {
 func TestWarmInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := &fake{name: "late", vector: []float32{1}}
-		late.answer = late.status(503)
+		var up atomic.Bool
+		late.answer = func(ctx context.Context, c call, emit func(delta) bool) error {
+			if !up.Load() {
+				return late.status(503)(ctx, c, emit)
+			}
+			emit(delta{content: "y"})
+			return nil
+		}
 		c := client(t, nil, []*fake{late})
 		c.Warm(TextRoute, EmbeddingRoute)
 		time.Sleep(time.Hour)
-		late.answer = nil
+		up.Store(true)
 		time.Sleep(warmMax + probeAge)
-		up := c.routes.Load().text.tiers[0][0].up
-		if _, warm := up.answered.Load("m"); !warm {
+		server := c.routes.Load().text.tiers[0][0].up
+		if _, warm := server.answered.Load("m"); !warm {
 			t.Error("it was not asked")
 		}
 		asked := late.chats.Load()
