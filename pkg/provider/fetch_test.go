@@ -20,6 +20,14 @@ type larder struct {
 	*fake
 	fetch func(ctx context.Context, report func(done, total int64)) error
 	pulls atomic.Int32
+	there atomic.Bool // whether it has the model
+}
+
+func (l *larder) models(context.Context) ([]string, error) {
+	if l.there.Load() {
+		return []string{"m"}, nil
+	}
+	return []string{"other"}, nil
 }
 
 func (l *larder) pull(ctx context.Context, _ string, report func(done, total int64)) error {
@@ -29,8 +37,14 @@ func (l *larder) pull(ctx context.Context, _ string, report func(done, total int
 
 // empty returns a client of one server that has no model yet.
 func empty(t *testing.T, fetch func(context.Context, *larder, func(done, total int64)) error) (*Client, *larder) {
-	l := &larder{fake: &fake{name: "first", list: []string{"other"}}}
-	l.answer = l.status(404)
+	l := &larder{fake: &fake{name: "first"}}
+	l.answer = func(ctx context.Context, c call, emit func(delta) bool) error {
+		if !l.there.Load() {
+			return l.status(404)(ctx, c, emit)
+		}
+		emit(delta{content: "y"})
+		return nil
+	}
 	l.fetch = func(ctx context.Context, report func(done, total int64)) error { return fetch(ctx, l, report) }
 	c := client(t, func(cfg *Config) { cfg.OllamaAutoPull = true }, []*fake{l.fake})
 	c.routes.Load().text.tiers[0][0].up.driver = l
@@ -49,7 +63,7 @@ func TestPullsInTime(t *testing.T) {
 				}
 				report(1000, 4000) // a layer that was not known of
 				time.Sleep(time.Minute)
-				l.list, l.answer = []string{"m"}, nil
+				l.there.Store(true)
 				return nil
 			})
 			for range 3 {
