@@ -92,7 +92,7 @@ func observe(logger *slog.Logger, m metrics) gin.HandlerFunc {
 		}
 		if last := c.Errors.Last(); last != nil {
 			attrs = append(attrs, slog.String("fault", fault.KindOf(last.Err).String()))
-			if status >= http.StatusInternalServerError {
+			if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
 				level = slog.LevelError
 				attrs = append(attrs, slog.Any("error", last.Err))
 			}

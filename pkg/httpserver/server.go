@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/problem"
@@ -59,6 +60,8 @@ type Options struct {
 	// Registry receives the request metrics and is served at /metrics.
 	Registry     *prometheus.Registry
 	DrainTimeout time.Duration
+	// Tracer gets a span for each request; nil traces nothing.
+	Tracer trace.TracerProvider
 	// Health returns the body of GET /health, which is always 200: the process lives.
 	Health func(context.Context) any
 	// Checks are what GET /ready asks, all at once.
@@ -80,7 +83,11 @@ func New(o Options) *Server {
 	router := gin.New()
 	router.HandleMethodNotAllowed = true
 	metrics := newMetrics(o.Registry)
-	router.Use(requestID, observe(o.Logger, metrics), recovered, defaultLimit)
+	router.Use(requestID, observe(o.Logger, metrics))
+	if o.Tracer != nil {
+		router.Use(traced(o.Tracer))
+	}
+	router.Use(recovered, defaultLimit)
 	router.NoRoute(problem.Handler(func(*gin.Context) error {
 		return fault.New(fault.NotFound, "There is no such address here. GET / lists what there is.")
 	}))

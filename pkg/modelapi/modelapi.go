@@ -15,6 +15,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
@@ -23,10 +24,10 @@ import (
 )
 
 // Open opens the model client of a service, with its metrics in the registry.
-// The caller closes it.
-func Open(cfg provider.Config, logger *slog.Logger, registry prometheus.Registerer) (*provider.Client, error) {
+// traces may be nil. The caller closes the client.
+func Open(cfg provider.Config, logger *slog.Logger, registry prometheus.Registerer, traces trace.TracerProvider) (*provider.Client, error) {
 	metrics := provider.NewMetrics(registry)
-	return provider.Open(cfg, provider.Options{Logger: logger, Observe: metrics.Observe, Switched: metrics.Switched})
+	return provider.Open(cfg, provider.Options{Logger: logger, Observe: metrics.Observe, Switched: metrics.Switched, TracerProvider: traces})
 }
 
 // The headers that say who answered.
@@ -48,12 +49,13 @@ func Answered(c *gin.Context, name, model, fallback string) {
 	}
 }
 
-// Check is the models' part of /ready: degraded, with the reason, when none
-// answers; the detail lists every server.
-func Check(client *provider.Client) httpserver.Check {
+// Check is the models' part of /ready: degraded, with the reason, when a route
+// that the service uses (such as provider.TextRoute) has no model that answers;
+// the detail lists every server, of all routes.
+func Check(client *provider.Client, routes ...string) httpserver.Check {
 	return httpserver.Check{
 		Name:   "model",
-		Probe:  client.Check,
+		Probe:  func(ctx context.Context) error { return client.Check(ctx, routes...) },
 		Detail: func(ctx context.Context) any { return upstreams(client.Status(ctx)) },
 	}
 }

@@ -40,7 +40,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	log := new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	registry := httpserver.NewRegistry()
-	client, err := modelapi.Open(cfg, logger, registry)
+	client, err := modelapi.Open(cfg, logger, registry, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	server := httpserver.New(httpserver.Options{
 		Logger: logger, Registry: registry, DrainTimeout: time.Second,
 		Health: func(context.Context) any { return gin.H{} },
-		Checks: []httpserver.Check{modelapi.Check(client)},
+		Checks: []httpserver.Check{modelapi.Check(client, provider.TextRoute)},
 	})
 	modelapi.Register(server.Router(), client)
 	server.Router().POST("/chat", func(c *gin.Context) {

@@ -358,11 +358,11 @@ func TestStatus(t *testing.T) {
 	})
 	t.Run("as a readiness probe", func(t *testing.T) {
 		up := providertest.NewOllama(t, reply)
-		if err := open(t, up.Environ()).Check(t.Context()); err != nil {
+		if err := open(t, up.Environ()).Check(t.Context(), provider.TextRoute); err != nil {
 			t.Error(err)
 		}
 		up.Close()
-		wantFault(t, open(t, up.Environ()).Check(t.Context()), fault.Unavailable, "Ollama at "+up.URL+" cannot be reached")
+		wantFault(t, open(t, up.Environ()).Check(t.Context(), provider.TextRoute), fault.Unavailable, "Ollama at "+up.URL+" cannot be reached")
 	})
 	t.Run("a caller who does not wait", func(t *testing.T) {
 		up := providertest.NewOllama(t, reply)

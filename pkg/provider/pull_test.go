@@ -134,7 +134,7 @@ func TestPull(t *testing.T) {
 		}
 		_, err := c.Chat(t.Context(), ask("x"))
 		wantFault(t, err, fault.Unavailable, "Ollama is pulling llama3.2: 43 % of 2.0 GB.")
-		if err := c.Check(t.Context()); fault.KindOf(err) != fault.Unavailable {
+		if err := c.Check(t.Context(), provider.TextRoute); fault.KindOf(err) != fault.Unavailable {
 			t.Errorf("check %v", err)
 		}
 		close(proceed)

@@ -146,7 +146,7 @@ func (c *Client) Warm(routes ...string) {
 	c.group.Go(func() {
 		for wait := probeAge; ; wait = min(2*wait, warmMax) {
 			found := c.Status(c.life)
-			if !slices.ContainsFunc(found.Upstreams, func(u UpstreamStatus) bool { return u.State != Ready && c.wants(u.Route) }) {
+			if !slices.ContainsFunc(found.Upstreams, func(u UpstreamStatus) bool { return u.State != Ready && slices.Contains(routes, u.Route) }) {
 				return
 			}
 			select {

@@ -15,6 +15,8 @@ import (
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/telemetry"
 	"signpost.internal/services/doc-processor/internal/config"
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
@@ -38,12 +40,22 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		return err
 	}
 	logger := daemon.Logger(stdout, "doc-processor")
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, "doc-processor", daemon.Version(), logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry)
+	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	var routes []string // that are used
+	if cfg.UseVision {
+		routes = []string{provider.VisionRoute}
+		model.Warm(routes...)
+	}
 	spool, cache, err := cfg.Dirs()
 	if err != nil {
 		return err
@@ -107,9 +119,10 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
 		Registry:     registry,
+		Tracer:       traces,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
-		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, modelapi.Check(model)},
+		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, modelapi.Check(model, routes...)},
 	})
 	api.Register(server.Router())
 	modelapi.Register(server.Router(), model)

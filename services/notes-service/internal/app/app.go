@@ -10,6 +10,8 @@ import (
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/telemetry"
 	"signpost.internal/services/notes-service/internal/config"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
@@ -27,14 +29,20 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "notes-service")
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, "notes-service", daemon.Version(), logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry)
+	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	model.Warm(provider.TextRoute)
 
-	ready := modelapi.Check(model)
+	ready := modelapi.Check(model, provider.TextRoute)
 	ready.Required = cfg.RequireModel
 	api := httpapi.New(httpapi.Options{
 		Notes:   note.New(note.Options{Chat: model, Timeout: cfg.ModelTimeout, RequireModel: cfg.RequireModel, Logger: logger}),
@@ -46,6 +54,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Addr:         cfg.HTTP.Addr(cfg.Port),
 		Logger:       logger,
 		Registry:     registry,
+		Tracer:       traces,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
 		Checks:       []httpserver.Check{ready},

@@ -7,6 +7,7 @@ import (
 
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/telemetry"
 )
 
 // Config is the service's configuration.
@@ -16,6 +17,7 @@ type Config struct {
 	RequireModel bool          `env:"NOTES_REQUIRE_MODEL" envDefault:"false" doc:"Whether a letter needs a language model: without one /convert answers 503 and writes none, and /ready is 503 too."`
 	HTTP         httpserver.Config
 	Provider     provider.Config
+	Telemetry    telemetry.Config
 }
 
 // Validate reports values that cannot work.

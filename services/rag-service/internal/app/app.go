@@ -14,6 +14,8 @@ import (
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
+	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/telemetry"
 	"signpost.internal/services/rag-service/internal/config"
 	"signpost.internal/services/rag-service/internal/docclient"
 	"signpost.internal/services/rag-service/internal/httpapi"
@@ -33,12 +35,18 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "rag-service")
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, "rag-service", daemon.Version(), logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry)
+	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	model.Warm(provider.TextRoute)
 	dir, err := cfg.Dir()
 	if err != nil {
 		return err
@@ -62,12 +70,12 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	})
 	server := httpserver.New(httpserver.Options{
 		Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
-		Registry: registry, DrainTimeout: cfg.HTTP.DrainTimeout,
+		Registry: registry, Tracer: traces, DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health: api.Health,
 		Checks: []httpserver.Check{
 			{Name: "index", Required: true, Probe: index.Ping},
 			{Name: "doc_processor", Probe: reader.Ping},
-			modelapi.Check(model),
+			modelapi.Check(model, provider.TextRoute),
 		},
 	})
 	api.Register(server.Router())

@@ -10,6 +10,7 @@ import (
 
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
+	"signpost.internal/pkg/telemetry"
 )
 
 // Config is the service's configuration.
@@ -26,6 +27,7 @@ type Config struct {
 	MaxUploadMB     int           `env:"MAX_UPLOAD_MB" envDefault:"100" doc:"Largest file accepted, in MiB."`
 	HTTP            httpserver.Config
 	Provider        provider.Config
+	Telemetry       telemetry.Config
 }
 
 // Validate reports values that cannot work.
