@@ -46,7 +46,7 @@ func TestSpansNameTheRouteAndNothingOfTheClients(t *testing.T) {
 	} {
 		attributes := map[string]string{}
 		for _, a := range spans[i].Attributes {
-			attributes[string(a.Key)] = a.Value.Emit()
+			attributes[string(a.Key)] = a.Value.String()
 		}
 		if spans[i].Name != want.name || attributes["http.response.status_code"] != want.status || attributes["error.type"] != want.kind {
 			t.Errorf("%q %v, want %+v", spans[i].Name, attributes, want)
