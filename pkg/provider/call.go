@@ -121,6 +121,9 @@ func (c *Client) round(ctx context.Context, way *route, v *conversation) (*ChatR
 		}
 		verdict := why(err)
 		v.failures = append(v.failures, failure{provider: t.up.provider, err: err, why: verdict})
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // each server had a part in that
+			return nil, together(v.failures[begin:])
+		}
 		if !verdict.next || ctx.Err() != nil {
 			return nil, err
 		}

@@ -16,8 +16,9 @@ func TestContextNumbers(t *testing.T) {
 		"'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context length is 8192 tokens and your request has 5000 input tokens (9000 > 8192 - 5000).": {Limit: 8192, Needed: 14000},
 		"max_tokens is too large: 99999999999999999999. This model's maximum context length is 8192 tokens and your request has 5000 input tokens.":                                   {Limit: 8192, Needed: 8193},
 		"This model's maximum context length is 4096 tokens. However, your request has 4000 input tokens.":                                                                            {Limit: 4096, Needed: 4097},
-		"This model's maximum context length is 4096 tokens.":                                                                                                                         {Limit: 4096, Needed: 4097},
-		"the input length exceeds the context length":                                                                                                                                 {},
+
+		"This model's maximum context length is 4096 tokens.": {Limit: 4096, Needed: 4097},
+		"the input length exceeds the context length":         {},
 	} {
 		err := contextError(message).fault()
 		var got *ContextError

@@ -390,7 +390,7 @@ func TestDeadline(t *testing.T) {
 		defer cancel()
 		began = time.Now()
 		_, err = c.Chat(ctx, words())
-		if fault.KindOf(err) != fault.Timeout || time.Since(began) != 10*time.Second {
+		if fault.KindOf(err) != fault.Timeout || time.Since(began) != 10*time.Second || !strings.Contains(err.Error(), "first:") {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
