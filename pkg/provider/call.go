@@ -183,7 +183,7 @@ func (c *Client) attempt(ctx context.Context, t target, v *conversation, rest in
 			return
 		}
 		b.record(err)
-		up.note(model, err)
+		c.note(up, model, err)
 		err = c.fetching(up, model, err)
 	}()
 
@@ -330,7 +330,7 @@ func (c *Client) observed(a Attempt) {
 }
 
 // note keeps what a call found out about the server.
-func (u *upstream) note(model string, err error) {
+func (c *Client) note(u *upstream, model string, err error) {
 	if err == nil {
 		u.setDown(false)
 		if _, known := u.answered.Load(model); !known {
@@ -344,6 +344,7 @@ func (u *upstream) note(model string, err error) {
 	}
 	if verdict.next {
 		u.answered.Delete(model)
+		c.probe.expire() // that it is ready no longer stands
 	}
 	if verdict.blames {
 		u.setDown(true)

@@ -125,7 +125,7 @@ func (c *Client) embedOn(ctx context.Context, t target, texts []string, failures
 	}
 	defer func() {
 		b.record(err)
-		up.note(t.model, err)
+		c.note(up, t.model, err)
 		err = c.fetching(up, t.model, err)
 	}()
 

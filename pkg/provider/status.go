@@ -81,6 +81,13 @@ type probe struct {
 	wanted sync.Map // routes whose models are to be loaded besides that of text
 }
 
+// expire makes the next Status look anew.
+func (p *probe) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last.Checked = time.Time{}
+}
+
 type loadKey struct {
 	up    *upstream
 	model string
@@ -106,8 +113,9 @@ func (l *load) stale() bool {
 	}
 }
 
-// Status says how the models stand. It looks at most every five seconds, and
-// for about two; callers in between share the result.
+// Status says how the models stand. It looks at most every five seconds, sooner
+// after a call that failed, and for about two; callers in between share the
+// result.
 func (c *Client) Status(ctx context.Context) Status {
 	p := &c.probe
 	p.mu.Lock()

@@ -60,9 +60,7 @@ func (c *Client) apply(ctx context.Context, cfg Config, by string) error {
 	}
 	c.routes.Store(next)
 	c.active.Store(nil)
-	c.probe.mu.Lock()
-	c.probe.last.Checked = time.Time{}
-	c.probe.mu.Unlock()
+	c.probe.expire()
 	for key, u := range former.upstreams {
 		if next.upstreams[key] == nil {
 			u.driver.close() // connections of calls under way follow as they fall idle
