@@ -446,3 +446,18 @@ func lastBody(t *testing.T, up *providertest.Upstream, path string) map[string]a
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func TestStatusAfterAFailedCall(t *testing.T) {
+	up := providertest.NewOllama(t, reply)
+	c := open(t, up.Environ())
+	if status := c.Status(t.Context()); status.State != provider.Ready {
+		t.Fatalf("%+v", status)
+	}
+	up.Fail(http.StatusInternalServerError)
+	if _, err := c.Chat(t.Context(), ask("Hello?")); err == nil {
+		t.Fatal("it answered")
+	}
+	if status := c.Status(t.Context()); status.State == provider.Ready {
+		t.Error("still ready")
+	}
+}
