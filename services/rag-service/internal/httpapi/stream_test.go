@@ -163,6 +163,9 @@ func TestStream(t *testing.T) {
 			if got := response.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/event-stream") {
 				t.Errorf("Content-Type %q", got)
 			}
+			if tt.faults != nil && done.Provider == "none" {
+				return // after a failure the service looks at the models first, and says what it saw
+			}
 			_, body := s.json("/query", question)
 			if diff := gocmp.Diff(took.ReplaceAllString(string(body), ""), took.ReplaceAllString(last.data, "")); diff != "" {
 				t.Errorf("JSON and the last event differ (-JSON +event):\n%s", diff)
