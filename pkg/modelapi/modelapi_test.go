@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,25 @@ type service struct {
 	t      *testing.T
 	router http.Handler
 	client *provider.Client
-	log    *bytes.Buffer
+	log    *record
+}
+
+// record is a log that is written and read at the same time.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 // newService is a service with nothing but its model client.
@@ -37,7 +56,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	if err := env.Load(&cfg, environ); err != nil {
 		t.Fatal(err)
 	}
-	log := new(bytes.Buffer)
+	log := new(record)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	registry := httpserver.NewRegistry()
 	client, err := modelapi.Open(cfg, logger, registry, nil)
