@@ -36,10 +36,12 @@ func Version() string {
 
 // Main runs a service until it ends or the process is told to stop by SIGINT or
 // SIGTERM. cfg is a pointer to the service's zero Config, which -help describes.
+// With -healthcheck it asks the service that runs already whether it is well.
 // An error is printed on standard error and the process exits with 1.
 func Main(service string, cfg any, run func(ctx context.Context, environ map[string]string, stdout io.Writer) error) {
 	flags := flag.NewFlagSet(service, flag.ExitOnError)
 	showVersion := flags.Bool("version", false, "print the version and exit")
+	check := flags.Bool("healthcheck", false, "ask the service that runs here whether it is healthy, and exit")
 	flags.Usage = func() { usage(flags.Output(), service, cfg) }
 	_ = flags.Parse(os.Args[1:]) // ExitOnError: it does not return an error
 	if *showVersion {
@@ -47,7 +49,15 @@ func Main(service string, cfg any, run func(ctx context.Context, environ map[str
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, env.Environ(), os.Stdout)
+	var err error
+	if *check {
+		var said string
+		if said, err = healthcheck(ctx, service, cfg, env.Environ()); err == nil {
+			fmt.Println(said)
+		}
+	} else {
+		err = run(ctx, env.Environ(), os.Stdout)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", service, err)
@@ -56,7 +66,7 @@ func Main(service string, cfg any, run func(ctx context.Context, environ map[str
 }
 
 func usage(w io.Writer, service string, cfg any) {
-	fmt.Fprintf(w, "Usage: %s [-version]\n\nIt is configured by environment variables:\n", service)
+	fmt.Fprintf(w, "Usage: %s [-version] [-healthcheck]\n\nIt is configured by environment variables:\n", service)
 	variables, err := env.Describe(cfg)
 	if err != nil {
 		fmt.Fprintln(w, err)
