@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration lint bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose switch lint bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,12 @@ test-switching: ## switch the provider 200 times in two minutes under 50 streams
 
 test-migration: ## show the 13 cases of RMA-Demo's migration test (LLM_PROVIDER=vllm for vLLM first)
 	@scripts/test-migration
+
+test-compose: ## bring both stacks up in Docker and drive them (installs an engine where it may)
+	@scripts/test-compose
+
+switch: ## switch a running stack to another provider: make switch PROVIDER=ollama|vllm|auto|none
+	@scripts/switch $(PROVIDER)
 
 lint: ## run the linters
 	@scripts/lint

@@ -16,3 +16,14 @@ engine_tests='^Test(Real|VisionOnAReal|Sim|Ollama)'
 
 # Tools that are not the machine's own live outside the clone, one folder a version.
 tools="${SIGNPOST_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/signpost/tools}"
+
+# find_compose sets compose to the command that runs Compose v2: COMPOSE if it
+# is set, or the plugin, or the binary. v1 cannot read our files.
+find_compose() {
+  local candidate
+  for candidate in "${COMPOSE:-}" "docker compose" docker-compose; do
+    read -ra compose <<<"$candidate"
+    [ ${#compose[@]} -gt 0 ] && [[ $("${compose[@]}" version --short 2>/dev/null) =~ ^v?([2-9]|[1-9][0-9])\. ]] && return
+  done
+  stop "Docker Compose v2 is not installed, as plugin or as docker-compose. Install it, or name it: COMPOSE=/path/to/docker-compose"
+}
