@@ -333,9 +333,11 @@ func TestProviders(t *testing.T) {
 			t.Errorf("%s, LLM_PROVIDER=%s: the file would say %s", c.file, c.chosen, got)
 		}
 	}
-	vllm := load(t, "docker-compose.vllm.yml")
-	served := "--served-model-name=" + value(t, vllm.Services["rag-service"], "VLLM_MODEL")
-	if command := vllm.Services["vllm"].Command; !slices.Contains(command, served) {
-		t.Errorf("the services ask for another model than vLLM serves: %v", command)
+	for _, model := range []string{"", "another"} {
+		vllm := load(t, "docker-compose.vllm.yml", "VLLM_MODEL="+model)
+		served := "--served-model-name=" + value(t, vllm.Services["rag-service"], "VLLM_MODEL")
+		if command := vllm.Services["vllm"].Command; !slices.Contains(command, served) {
+			t.Errorf("the services ask for another model than vLLM serves: %v", command)
+		}
 	}
 }
