@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -40,7 +41,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	log := new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	registry := httpserver.NewRegistry()
-	client, err := modelapi.Open(cfg, logger, registry)
+	client, err := modelapi.Open(cfg, egress.New(egress.Config{}, logger), logger, registry)
 	if err != nil {
 		t.Fatal(err)
 	}

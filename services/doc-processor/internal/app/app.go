@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -38,8 +39,13 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		return err
 	}
 	logger := daemon.Logger(stdout, "doc-processor")
+	guard, err := httpserver.OpenGuard(ctx, cfg.HTTP, logger)
+	if err != nil {
+		return err
+	}
+	dialer := egress.New(cfg.Egress, logger)
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry)
+	model, err := modelapi.Open(cfg.Provider, dialer, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -109,6 +115,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		Registry:     registry,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
+		Guard:        guard,
+		Reads:        httpapi.Reads(),
 		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, modelapi.Check(model)},
 	})
 	api.Register(server.Router())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/doc-processor/internal/worker"
@@ -36,6 +37,7 @@ type Config struct {
 	VisionTimeout   time.Duration `env:"VISION_TIMEOUT" envDefault:"5m" doc:"How long the describing of a document's pages may take. It counts towards DOCUMENT_TIMEOUT; the text is returned in any case."`
 	HTTP            httpserver.Config
 	Provider        provider.Config
+	Egress          egress.Config
 }
 
 // leastWorkerMemory is what the PDF reader's WebAssembly needs, in MiB.

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -27,8 +28,13 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "notes-service")
+	guard, err := httpserver.OpenGuard(ctx, cfg.HTTP, logger)
+	if err != nil {
+		return err
+	}
+	dialer := egress.New(cfg.Egress, logger)
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry)
+	model, err := modelapi.Open(cfg.Provider, dialer, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -48,6 +54,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Registry:     registry,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
+		Guard:        guard,
+		Reads:        httpapi.Reads(),
 		Checks:       []httpserver.Check{ready},
 	})
 	api.Register(server.Router())

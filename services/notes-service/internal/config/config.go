@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 )
@@ -16,6 +17,7 @@ type Config struct {
 	RequireModel bool          `env:"NOTES_REQUIRE_MODEL" envDefault:"false" doc:"Whether a letter needs a language model: without one /convert answers 503 and writes none, and /ready is 503 too."`
 	HTTP         httpserver.Config
 	Provider     provider.Config
+	Egress       egress.Config
 }
 
 // Validate reports values that cannot work.
