@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose switch lint bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose switch key lint bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ test-compose: ## bring both stacks up in Docker and drive them (installs an engi
 
 switch: ## switch a running stack to another provider: make switch PROVIDER=ollama|vllm|auto|none
 	@scripts/switch $(PROVIDER)
+
+key: ## make an API key: make key NAME=front-desk SCOPES=read,write FILE=/path/of/keys
+	@scripts/key "$(NAME)" "$(SCOPES)" "$(FILE)"
 
 lint: ## run the linters
 	@scripts/lint

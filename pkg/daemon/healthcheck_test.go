@@ -66,3 +66,16 @@ func TestHealthcheck(t *testing.T) {
 		t.Errorf("of a service that is down: %q, %v", said, err)
 	}
 }
+
+func TestHealthcheckOverTLS(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := healthcheck(t.Context(), "notes-service", &config{}, map[string]string{"NOTES_SERVICE_PORT": port, "TLS_CERT_FILE": "some.pem"})
+	if err != nil || !strings.Contains(said, "https://127.0.0.1:"+port) {
+		t.Errorf("%q, %v", said, err)
+	}
+}

@@ -19,23 +19,25 @@ type Kind int
 
 // The kinds. Internal is the zero value: whatever nobody classified.
 const (
-	Internal       Kind = iota // a defect of ours
-	Malformed                  // the request cannot be read at all
-	Invalid                    // readable, but its content is not acceptable
-	NotFound                   // no such thing
-	NotAllowed                 // the thing exists, but not for this method
-	Forbidden                  // not for this caller
-	Conflict                   // at odds with the present state
-	TooLarge                   // over a size limit
-	Unsupported                // a media type or variant that is not handled
-	Busy                       // a bounded queue is full; retry later
-	Unavailable                // something this needs is not there
-	Upstream                   // something this needs answered wrongly
-	Timeout                    // the deadline passed
-	Canceled                   // the caller went away
-	NotImplemented             // planned, and not there yet
-	Gone                       // was there in RMA-Demo, and will not come
-	NotAcceptable              // not to be had in a form that the caller accepts
+	Internal        Kind = iota // a defect of ours
+	Malformed                   // the request cannot be read at all
+	Invalid                     // readable, but its content is not acceptable
+	NotFound                    // no such thing
+	NotAllowed                  // the thing exists, but not for this method
+	Forbidden                   // not for this caller
+	Conflict                    // at odds with the present state
+	TooLarge                    // over a size limit
+	Unsupported                 // a media type or variant that is not handled
+	Busy                        // a bounded queue is full; retry later
+	Unavailable                 // something this needs is not there
+	Upstream                    // something this needs answered wrongly
+	Timeout                     // the deadline passed
+	Canceled                    // the caller went away
+	NotImplemented              // planned, and not there yet
+	Gone                        // was there in RMA-Demo, and will not come
+	NotAcceptable               // not to be had in a form that the caller accepts
+	Unauthenticated             // nobody knows who the caller is
+	TooMany                     // more requests than the caller may send
 )
 
 // String returns the kind's name as used in metrics and logs.
@@ -43,7 +45,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"internal", "malformed", "invalid", "not_found", "not_allowed", "forbidden", "conflict", "too_large",
 		"unsupported", "busy", "unavailable", "upstream", "timeout", "canceled", "not_implemented", "gone",
-		"not_acceptable",
+		"not_acceptable", "unauthenticated", "too_many",
 	}
 	if k < 0 || int(k) >= len(names) {
 		return "internal"
@@ -53,8 +55,8 @@ func (k Kind) String() string {
 
 // Kinds returns every kind, in the order of their declaration.
 func Kinds() []Kind {
-	all := make([]Kind, 0, NotAcceptable+1)
-	for k := Internal; k <= NotAcceptable; k++ {
+	all := make([]Kind, 0, TooMany+1)
+	for k := Internal; k <= TooMany; k++ {
 		all = append(all, k)
 	}
 	return all

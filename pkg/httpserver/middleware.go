@@ -90,6 +90,9 @@ func observe(logger *slog.Logger, m metrics) gin.HandlerFunc {
 			slog.Int("bytes", max(c.Writer.Size(), 0)),
 			slog.String("request_id", c.Writer.Header().Get(problem.RequestIDHeader)),
 		}
+		if name := c.GetString(callerKey); name != "" {
+			attrs = append(attrs, slog.String("key", name))
+		}
 		if last := c.Errors.Last(); last != nil {
 			attrs = append(attrs, slog.String("fault", fault.KindOf(last.Err).String()))
 			if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {

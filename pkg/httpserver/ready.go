@@ -67,6 +67,11 @@ func readiness(checks []Check) gin.HandlerFunc {
 			}
 			body.Checks[i].Status, body.Checks[i].Reason = "failed", fault.DetailOf(errs[i])
 		}
+		if stranger(c) {
+			for i, line := range body.Checks { // reasons and details hold addresses
+				body.Checks[i] = readyLine{Name: line.Name, Status: line.Status}
+			}
+		}
 		c.JSON(status, body)
 	}
 }

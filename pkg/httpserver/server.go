@@ -13,7 +13,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,14 +35,43 @@ import (
 type Config struct {
 	Host         string        `env:"LISTEN_HOST" envDefault:"127.0.0.1" doc:"Address to listen on. The default is reachable from this machine only."`
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"15s" doc:"How long requests in flight may take to finish when the service is stopped."`
+
+	APIKeysFile          string   `env:"API_KEYS_FILE" doc:"File of the hashed keys of those who may call this service, made with make key. It is watched. Without it everybody may who can reach the service."`
+	APIRateLimit         int      `env:"API_RATE_LIMIT" envDefault:"600" doc:"How many requests a minute one key may send. 0: any number."`
+	AllowUnauthenticated bool     `env:"ALLOW_UNAUTHENTICATED" envDefault:"false" doc:"Whether the service may listen on an address that other machines reach without an API_KEYS_FILE."`
+	CORSOrigins          []string `env:"CORS_ORIGINS" doc:"Origins of web pages that may call this service, such as https://advice.example.org. Pages of all others may not."`
+	TLSCertFile          string   `env:"TLS_CERT_FILE" doc:"Certificate chain in PEM, to speak https. It is watched, and so is its key."`
+	TLSKeyFile           string   `env:"TLS_KEY_FILE" doc:"Private key of TLS_CERT_FILE in PEM."`
 }
 
 // Validate reports values that cannot work.
 func (c Config) Validate() []error {
+	var faults []error
+	bad := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.DrainTimeout < 0 {
-		return []error{fmt.Errorf("DRAIN_TIMEOUT: %v: a duration from 0s", c.DrainTimeout)}
+		bad("DRAIN_TIMEOUT: %v: a duration from 0s", c.DrainTimeout)
 	}
-	return nil
+	if c.APIRateLimit < 0 {
+		bad("API_RATE_LIMIT: %d: a whole number from 0", c.APIRateLimit)
+	}
+	if !c.loopback() && c.APIKeysFile == "" && !c.AllowUnauthenticated {
+		bad("LISTEN_HOST: %q: other machines reach this address, so set API_KEYS_FILE (make key), listen on 127.0.0.1, or set ALLOW_UNAUTHENTICATED=true if something else keeps strangers out", c.Host)
+	}
+	for _, origin := range c.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			bad("CORS_ORIGINS: %q: origins such as https://advice.example.org, without a path", origin)
+		}
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		bad("TLS_CERT_FILE: %q: set both TLS_CERT_FILE and TLS_KEY_FILE, or neither", c.TLSCertFile)
+	}
+	return faults
+}
+
+// loopback reports whether only this machine reaches the address.
+func (c Config) loopback() bool {
+	ip, err := netip.ParseAddr(c.Host)
+	return strings.EqualFold(c.Host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 // ValidatePort reports a port that cannot be listened on; 0 lets the system choose.
@@ -66,6 +98,11 @@ type Options struct {
 	Health func(context.Context) any
 	// Checks are what GET /ready asks, all at once.
 	Checks []Check
+	// Guard decides who may call; nil lets everybody.
+	Guard *Guard
+	// Reads are the routes ("POST /query") that store nothing though their method
+	// is neither GET nor HEAD: a key needs the scope read for them, not write.
+	Reads []string
 }
 
 // Server is a service's HTTP server.
@@ -87,14 +124,24 @@ func New(o Options) *Server {
 	if o.Tracer != nil {
 		router.Use(traced(o.Tracer))
 	}
-	router.Use(recovered, defaultLimit)
+	router.Use(recovered, secured)
+	if o.Guard != nil {
+		router.Use(o.Guard.middleware(o.Reads)...)
+	}
+	router.Use(defaultLimit)
 	router.NoRoute(problem.Handler(func(*gin.Context) error {
 		return fault.New(fault.NotFound, "There is no such address here. GET / lists what there is.")
 	}))
 	router.NoMethod(problem.Handler(func(c *gin.Context) error {
 		return fault.Newf(fault.NotAllowed, "This address does not answer %s. The Allow header lists what it answers.", c.Request.Method)
 	}))
-	router.GET("/health", func(c *gin.Context) { c.JSON(http.StatusOK, o.Health(c.Request.Context())) })
+	router.GET("/health", func(c *gin.Context) {
+		if stranger(c) {
+			c.JSON(http.StatusOK, gin.H{"status": "healthy"})
+			return
+		}
+		c.JSON(http.StatusOK, o.Health(c.Request.Context()))
+	})
 	router.GET("/ready", readiness(o.Checks))
 	router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
 	Absent(router, apiPages())
@@ -127,6 +174,14 @@ func (s *Server) Run(ctx context.Context, onListen func(net.Addr)) error {
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn),
 		// Requests outlive ctx: they are drained, not cut.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer stopWatching()
+	if guard := s.opts.Guard; guard != nil {
+		watchers.Go(func() { guard.watch(watching) })
+		listener = guard.secure(listener)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -425,7 +425,7 @@ func TestRunSaysThatThePortIsTaken(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	if errs := (httpserver.Config{DrainTimeout: -1}).Validate(); len(errs) != 1 {
+	if errs := (httpserver.Config{Host: "127.0.0.1", DrainTimeout: -1}).Validate(); len(errs) != 1 {
 		t.Errorf("negative drain: %v", errs)
 	}
 	if errs := httpserver.ValidatePort("PORT", 70000); len(errs) != 1 {

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/problem"
@@ -25,9 +26,9 @@ import (
 
 // Open opens the model client of a service, with its metrics in the registry.
 // traces may be nil. The caller closes the client.
-func Open(cfg provider.Config, logger *slog.Logger, registry prometheus.Registerer, traces trace.TracerProvider) (*provider.Client, error) {
+func Open(cfg provider.Config, dialer *egress.Dialer, logger *slog.Logger, registry prometheus.Registerer, traces trace.TracerProvider) (*provider.Client, error) {
 	metrics := provider.NewMetrics(registry)
-	return provider.Open(cfg, provider.Options{Logger: logger, Observe: metrics.Observe, Switched: metrics.Switched, TracerProvider: traces})
+	return provider.Open(cfg, provider.Options{Logger: logger, Dialer: dialer, Observe: metrics.Observe, Switched: metrics.Switched, TracerProvider: traces})
 }
 
 // The headers that say who answered.
@@ -79,11 +80,12 @@ func upstreams(status provider.Status) []upstream {
 	return list
 }
 
-// Register adds GET and PUT /admin/provider, for callers on this machine.
+// Register adds GET and PUT /admin/provider, for the holders of a key with the
+// scope admin, and without keys for callers on this machine.
 func Register(router gin.IRouter, client *provider.Client) {
 	limit := httpserver.Limit(4<<10, 10*time.Second)
 	router.GET("/admin/provider", limit, problem.Handler(func(c *gin.Context) error {
-		if err := local(c.Request); err != nil {
+		if err := permitted(c); err != nil {
 			return err
 		}
 		c.JSON(http.StatusOK, state(c.Request.Context(), client, ""))
@@ -122,7 +124,7 @@ const notice = "In force now, for this service alone, and not kept: after a rest
 	"To switch every service, edit PROVIDER_FILE."
 
 func put(c *gin.Context, client *provider.Client) error {
-	if err := local(c.Request); err != nil {
+	if err := permitted(c); err != nil {
 		return err
 	}
 	var wanted selection
@@ -135,6 +137,15 @@ func put(c *gin.Context, client *provider.Client) error {
 	}
 	c.JSON(http.StatusOK, state(ctx, client, notice))
 	return nil
+}
+
+// permitted lets the holders of a key with the scope admin in from anywhere and,
+// where the service has no keys, callers on this machine.
+func permitted(c *gin.Context) error {
+	if httpserver.Keyed(c) {
+		return nil
+	}
+	return local(c.Request)
 }
 
 // local refuses callers on other machines, and web pages whose own address was

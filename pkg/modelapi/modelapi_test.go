@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -59,7 +60,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 	log := new(record)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	registry := httpserver.NewRegistry()
-	client, err := modelapi.Open(cfg, logger, registry, nil)
+	client, err := modelapi.Open(cfg, egress.New(egress.Config{}, logger), logger, registry, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

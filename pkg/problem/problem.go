@@ -86,6 +86,10 @@ func statusAndTitle(kind fault.Kind) (status int, title string) {
 		return http.StatusGone, "Gone"
 	case fault.NotAcceptable:
 		return http.StatusNotAcceptable, "Not available in this form"
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized, "A key is needed"
+	case fault.TooMany:
+		return http.StatusTooManyRequests, "Too many requests"
 	default:
 		return http.StatusInternalServerError, "Internal error"
 	}
@@ -119,6 +123,9 @@ func Write(c *gin.Context, err error) {
 	}
 	if e, ok := asFault(err); ok && e.RetryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if doc.Status == http.StatusUnauthorized {
+		c.Header("WWW-Authenticate", `Bearer realm="signpost"`)
 	}
 	body, marshalErr := json.Marshal(doc)
 	if marshalErr != nil { // strings and ints always marshal

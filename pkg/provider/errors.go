@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 )
 
@@ -120,6 +121,7 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 		cert       *tls.CertificateVerificationError
 		slow       net.Error
 		sending    *url.Error
+		blocked    *egress.BlockedError
 	)
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &classified):
@@ -141,6 +143,8 @@ func (e engine) classify(ctx context.Context, model string, err error) error {
 			return c.fault()
 		}
 		return fault.Wrap(fault.Upstream, err, e.name+" failed in the middle of its answer.")
+	case errors.As(err, &blocked):
+		return fault.Wrap(fault.Unavailable, err, fmt.Sprintf("%s is not asked, as EGRESS_ALLOW does not list its address: add it there, or correct %s.", e.name, e.urlVariable))
 	case errors.As(err, &cert):
 		return fault.Wrap(fault.Unavailable, err, e.untrusted(cert))
 	case errors.Is(err, http.ErrSchemeMismatch):

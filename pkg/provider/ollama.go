@@ -14,6 +14,8 @@ import (
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/types/model"
+
+	"signpost.internal/pkg/egress"
 )
 
 // maxLine is the longest line accepted in a stream. A line holds one token, or
@@ -36,8 +38,8 @@ type ollama struct {
 	readers   lineReaders
 }
 
-func newOllama(base *url.URL, contextLength int) *ollama {
-	client := newHTTPClient()
+func newOllama(dialer *egress.Dialer, base *url.URL, contextLength int) *ollama {
+	client := newHTTPClient(dialer)
 	return &ollama{
 		base: base, http: client, api: api.NewClient(base, client), context: contextLength,
 		chatURL: base.JoinPath("api/chat").String(),

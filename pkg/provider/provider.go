@@ -19,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.opentelemetry.io/otel/trace"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 )
 
@@ -134,6 +135,9 @@ type Options struct {
 	// conventions for generative models; nil for none. What is asked and answered
 	// is in no span, and model servers are sent no trace headers.
 	TracerProvider trace.TracerProvider
+	// Dialer connects to the model servers, which it is told of; nil for one of
+	// the client's own.
+	Dialer *egress.Dialer
 }
 
 // Attempt is a call to one server, as metrics see it.
@@ -154,6 +158,7 @@ type Attempt struct {
 type Client struct {
 	cfg      Config // of the environment
 	logger   *slog.Logger
+	dialer   *egress.Dialer
 	observe  func(Attempt)
 	switched func(string)
 	repeat   failsafe.Executor[*ChatResponse]
@@ -182,6 +187,9 @@ func Open(cfg Config, o Options) (*Client, error) {
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
+	if c.dialer = o.Dialer; c.dialer == nil {
+		c.dialer = egress.New(egress.Config{}, c.logger)
+	}
 	var read file
 	if cfg.File != "" {
 		var err error
@@ -195,7 +203,7 @@ func Open(cfg Config, o Options) (*Client, error) {
 			return nil, fmt.Errorf("PROVIDER_FILE: %s: %w", c.cfg.File, err)
 		}
 	}
-	r, err := newRoutes(cfg, nil)
+	r, err := newRoutes(cfg, c.dialer, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 )
 
 func TestNoProxy(t *testing.T) {
-	client := newHTTPClient()
+	client := newHTTPClient(egress.New(egress.Config{}, nil))
 	if client.Transport.(*transport).base.Proxy != nil {
 		t.Error("requests to an engine would go through a proxy")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 )
 
@@ -100,8 +101,8 @@ type routes struct {
 }
 
 // newRoutes builds the routes of a valid configuration. Servers that the former
-// routes have too are kept.
-func newRoutes(cfg Config, former map[string]*upstream) (*routes, error) {
+// routes have too are kept. The dialler may dial them all.
+func newRoutes(cfg Config, dialer *egress.Dialer, former map[string]*upstream) (*routes, error) {
 	r := &routes{cfg: cfg, provider: strings.ToLower(cfg.Provider), upstreams: map[string]*upstream{}}
 	var faults []error
 	tier := func(provider, vllmVariable string, vllmURLs []string, model string) []target {
@@ -116,6 +117,7 @@ func newRoutes(cfg Config, former map[string]*upstream) (*routes, error) {
 				faults = append(faults, err)
 				continue
 			}
+			dialer.Allow(base)
 			key := provider + " " + vllmVariable + " " + base.String()
 			if provider == Ollama {
 				key = provider + " " + base.String()
@@ -125,11 +127,11 @@ func newRoutes(cfg Config, former map[string]*upstream) (*routes, error) {
 				up = former[key]
 			}
 			if up == nil && provider == Ollama {
-				d := newOllama(base, cfg.OllamaContext)
+				d := newOllama(dialer, base, cfg.OllamaContext)
 				d.variables = cfg.modelVariables()
 				up = newUpstream(cfg, provider, d)
 			} else if up == nil {
-				d := newVLLM(base, vllmVariable, cfg.VLLMAPIKey)
+				d := newVLLM(dialer, base, vllmVariable, cfg.VLLMAPIKey)
 				d.variables = cfg.modelVariables()
 				up = newUpstream(cfg, provider, d)
 			}

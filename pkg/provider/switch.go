@@ -51,7 +51,7 @@ func (c *Client) apply(ctx context.Context, cfg Config, by string) error {
 	if faults := cfg.Validate(); len(faults) > 0 {
 		return invalid(faults)
 	}
-	next, err := newRoutes(cfg, former.upstreams)
+	next, err := newRoutes(cfg, c.dialer, former.upstreams)
 	if err != nil {
 		return invalid([]error{err})
 	}

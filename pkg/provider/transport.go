@@ -8,16 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"signpost.internal/pkg/egress"
 )
 
 const (
-	dialTimeout    = 3 * time.Second
+	dialTimeout    = egress.DialTimeout
 	maxErrorBody   = 64 << 10
 	maxAnswerBody  = 64 << 20
 	maxErrorShown  = 300
@@ -29,16 +30,13 @@ const (
 
 // newHTTPClient returns a client for an engine. It has no timeout, which would
 // cut streams, uses no proxy, and follows no redirect.
-func newHTTPClient() *http.Client {
-	return &http.Client{Transport: &transport{base: &http.Transport{
-		Proxy:                 nil,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   dialTimeout,
-		MaxIdleConns:          2 * maxIdlePerHost,
-		MaxIdleConnsPerHost:   maxIdlePerHost,
-		IdleConnTimeout:       idleConnTimeout,
-		ExpectContinueTimeout: time.Second,
-	}}}
+func newHTTPClient(dialer *egress.Dialer) *http.Client {
+	base := dialer.Transport()
+	base.MaxIdleConns = 2 * maxIdlePerHost
+	base.MaxIdleConnsPerHost = maxIdlePerHost
+	base.IdleConnTimeout = idleConnTimeout
+	base.ExpectContinueTimeout = time.Second
+	return &http.Client{Transport: &transport{base: base}}
 }
 
 // idempotencyKey is a header without a value, which is not sent. A request that

@@ -15,6 +15,7 @@ import (
 
 	openai "github.com/sashabaranov/go-openai"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 )
 
@@ -31,11 +32,11 @@ type vllm struct {
 	readers   lineReaders
 }
 
-func newVLLM(base *url.URL, urlVariable string, key env.Secret) *vllm {
+func newVLLM(dialer *egress.Dialer, base *url.URL, urlVariable string, key env.Secret) *vllm {
 	root := *base
 	root.Path = strings.TrimSuffix(strings.TrimSuffix(root.Path, "/"), "/v1")
 	root.RawPath = ""
-	client := newHTTPClient()
+	client := newHTTPClient(dialer)
 	config := openai.DefaultConfig(key.Reveal())
 	config.BaseURL = root.JoinPath("v1").String()
 	config.HTTPClient = client

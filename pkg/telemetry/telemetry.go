@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"signpost.internal/pkg/egress"
 )
 
 // Config is what an operator sets. The exporter also reads OpenTelemetry's other
@@ -37,6 +40,9 @@ func (c Config) Validate() []error {
 	return nil
 }
 
+// sendTimeout bounds one message to the collector.
+const sendTimeout = 10 * time.Second
+
 // Traces is where a service's spans go.
 type Traces struct {
 	trace.TracerProvider
@@ -46,15 +52,18 @@ type Traces struct {
 
 // Open returns the configured way for spans; without an endpoint they are
 // dropped at no cost. It touches no network. The caller closes it.
-func Open(ctx context.Context, cfg Config, service, version string, logger *slog.Logger) (*Traces, error) {
+func Open(ctx context.Context, cfg Config, dialer *egress.Dialer, service, version string, logger *slog.Logger) (*Traces, error) {
 	if cfg.Endpoint == "" {
 		return &Traces{noop.NewTracerProvider(), logger, func(context.Context) error { return nil }}, nil
 	}
-	address, err := url.JoinPath(cfg.Endpoint, "v1", "traces")
+	base, err := url.Parse(cfg.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(address))
+	dialer.Allow(base)
+	exporter, err := otlptracehttp.New(ctx,
+		otlptracehttp.WithEndpointURL(base.JoinPath("v1", "traces").String()),
+		otlptracehttp.WithHTTPClient(&http.Client{Transport: dialer.Transport(), Timeout: sendTimeout}))
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}

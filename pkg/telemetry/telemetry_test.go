@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/telemetry"
 )
 
@@ -24,7 +25,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 	}))
 	defer collector.Close()
-	traces, err := telemetry.Open(t.Context(), telemetry.Config{Endpoint: collector.URL}, "a-service", "v1", slog.New(slog.DiscardHandler))
+	traces, err := telemetry.Open(t.Context(), telemetry.Config{Endpoint: collector.URL}, egress.New(egress.Config{}, nil), "a-service", "v1", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 }
 
 func TestNoEndpointNoSpans(t *testing.T) {
-	traces, err := telemetry.Open(t.Context(), telemetry.Config{}, "a-service", "v1", slog.New(slog.DiscardHandler))
+	traces, err := telemetry.Open(t.Context(), telemetry.Config{}, egress.New(egress.Config{}, nil), "a-service", "v1", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -40,13 +41,18 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		return err
 	}
 	logger := daemon.Logger(stdout, "doc-processor")
-	traces, err := telemetry.Open(ctx, cfg.Telemetry, "doc-processor", daemon.Version(), logger)
+	guard, err := httpserver.OpenGuard(ctx, cfg.HTTP, logger)
+	if err != nil {
+		return err
+	}
+	dialer := egress.New(cfg.Egress, logger)
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, dialer, "doc-processor", daemon.Version(), logger)
 	if err != nil {
 		return err
 	}
 	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
+	model, err := modelapi.Open(cfg.Provider, dialer, logger, registry, traces)
 	if err != nil {
 		return err
 	}
@@ -122,6 +128,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		Tracer:       traces,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
+		Guard:        guard,
+		Reads:        httpapi.Reads(),
 		Checks:       []httpserver.Check{{Name: "ocr", Probe: ocr.status}, modelapi.Check(model, routes...)},
 	})
 	api.Register(server.Router())

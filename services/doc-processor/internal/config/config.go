@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
@@ -38,6 +39,7 @@ type Config struct {
 	HTTP            httpserver.Config
 	Provider        provider.Config
 	Telemetry       telemetry.Config
+	Egress          egress.Config
 }
 
 // leastWorkerMemory is what the PDF reader's WebAssembly needs, in MiB.

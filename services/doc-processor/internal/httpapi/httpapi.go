@@ -56,6 +56,10 @@ type API struct{ options Options }
 // New returns the API.
 func New(o Options) *API { return &API{options: o} }
 
+// Reads are the routes that store nothing though their method could, as for
+// [httpserver.Options].
+func Reads() []string { return []string{"POST /process"} }
+
 // Register adds the routes.
 func (a *API) Register(router gin.IRouter) {
 	quick := httpserver.Limit(formOverhead, 30*time.Second)

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -29,13 +30,18 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "notes-service")
-	traces, err := telemetry.Open(ctx, cfg.Telemetry, "notes-service", daemon.Version(), logger)
+	guard, err := httpserver.OpenGuard(ctx, cfg.HTTP, logger)
+	if err != nil {
+		return err
+	}
+	dialer := egress.New(cfg.Egress, logger)
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, dialer, "notes-service", daemon.Version(), logger)
 	if err != nil {
 		return err
 	}
 	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
+	model, err := modelapi.Open(cfg.Provider, dialer, logger, registry, traces)
 	if err != nil {
 		return err
 	}
@@ -57,6 +63,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Tracer:       traces,
 		DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health:       api.Health,
+		Guard:        guard,
+		Reads:        httpapi.Reads(),
 		Checks:       []httpserver.Check{ready},
 	})
 	api.Register(server.Router())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
@@ -18,6 +19,7 @@ type Config struct {
 	HTTP         httpserver.Config
 	Provider     provider.Config
 	Telemetry    telemetry.Config
+	Egress       egress.Config
 }
 
 // Validate reports values that cannot work.

@@ -51,6 +51,10 @@ type API struct{ options Options }
 // New returns the API.
 func New(o Options) *API { return &API{options: o} }
 
+// Reads are the routes that store nothing though their method could, as for
+// [httpserver.Options].
+func Reads() []string { return []string{"POST /convert"} }
+
 // Register adds the routes.
 func (a *API) Register(router gin.IRouter) {
 	router.GET("/", httpserver.Limit(4<<10, 10*time.Second), a.root)

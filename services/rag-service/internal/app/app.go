@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"signpost.internal/pkg/daemon"
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/modelapi"
@@ -35,13 +36,18 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	logger := daemon.Logger(stdout, "rag-service")
-	traces, err := telemetry.Open(ctx, cfg.Telemetry, "rag-service", daemon.Version(), logger)
+	guard, err := httpserver.OpenGuard(ctx, cfg.HTTP, logger)
+	if err != nil {
+		return err
+	}
+	dialer := egress.New(cfg.Egress, logger)
+	traces, err := telemetry.Open(ctx, cfg.Telemetry, dialer, "rag-service", daemon.Version(), logger)
 	if err != nil {
 		return err
 	}
 	defer traces.Close()
 	registry := httpserver.NewRegistry()
-	model, err := modelapi.Open(cfg.Provider, logger, registry, traces)
+	model, err := modelapi.Open(cfg.Provider, dialer, logger, registry, traces)
 	if err != nil {
 		return err
 	}
@@ -56,7 +62,12 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	defer func() { err = errors.Join(err, index.Close()) }()
-	reader := docclient.New(cfg.DocProcessorURL, cfg.DocumentTimeout)
+	reader, err := docclient.New(docclient.Options{
+		URL: cfg.DocProcessorURL, Key: cfg.DocProcessorKey, Timeout: cfg.DocumentTimeout, Dialer: dialer,
+	})
+	if err != nil {
+		return err
+	}
 	defer reader.Close()
 	maxUpload := int64(cfg.MaxUploadMB) << 20
 	service := rag.New(rag.Options{
@@ -71,7 +82,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	server := httpserver.New(httpserver.Options{
 		Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
 		Registry: registry, Tracer: traces, DrainTimeout: cfg.HTTP.DrainTimeout,
-		Health: api.Health,
+		Health: api.Health, Guard: guard, Reads: httpapi.Reads(),
 		Checks: []httpserver.Check{
 			{Name: "index", Required: true, Probe: index.Ping},
 			{Name: "doc_processor", Probe: reader.Ping},

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"signpost.internal/pkg/egress"
+	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
@@ -20,6 +22,7 @@ type Config struct {
 	ManualsPath     string        `env:"MANUALS_PATH" doc:"Folder of the manuals, subfolders included. Empty: manuals are only sent in."`
 	IngestOnStart   bool          `env:"INGEST_ON_START" envDefault:"true" doc:"Whether MANUALS_PATH, when it is there, is ingested at every start. What is unchanged is not read again."`
 	DocProcessorURL string        `env:"DOC_PROCESSOR_URL" envDefault:"http://localhost:8101" doc:"Address of the doc-processor, which reads PDFs and images."`
+	DocProcessorKey env.Secret    `env:"DOC_PROCESSOR_API_KEY" doc:"Key that is sent to the doc-processor, with the scope read there. Unset sends none."`
 	QueryTimeout    time.Duration `env:"QUERY_TIMEOUT" envDefault:"2m" doc:"How long a question may take, the model's answer included."`
 	IngestTimeout   time.Duration `env:"INGEST_TIMEOUT" envDefault:"2h" doc:"How long a request to ingest may take, waiting for its turn included."`
 	DocumentTimeout time.Duration `env:"DOCUMENT_TIMEOUT" envDefault:"10m" doc:"How long the reading of a document may take."`
@@ -28,6 +31,7 @@ type Config struct {
 	HTTP            httpserver.Config
 	Provider        provider.Config
 	Telemetry       telemetry.Config
+	Egress          egress.Config
 }
 
 // Validate reports values that cannot work.

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"signpost.internal/pkg/egress"
+	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/rag-service/internal/chunk"
 	"signpost.internal/services/rag-service/internal/rag"
@@ -29,27 +31,40 @@ const (
 // Client is a [rag.Reader] over HTTP. Its methods may be called at the same time.
 type Client struct {
 	base    string
+	key     env.Secret
 	http    *http.Client
 	timeout time.Duration
 }
 
-// New returns a client of the doc-processor at base. A document may take the
-// timeout in all. Proxies of the environment are not used: documents go to that
-// address and nowhere else.
-func New(base string, timeout time.Duration) *Client {
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
-		MaxIdleConnsPerHost: 4,
-		IdleConnTimeout:     30 * time.Second,
+// Options say where the doc-processor is and how to reach it.
+type Options struct {
+	URL     string
+	Key     env.Secret    // sent with each document; empty for none
+	Timeout time.Duration // that a document may take in all
+	Dialer  *egress.Dialer
+}
+
+// New returns a client of a doc-processor, whose address the dialler is told.
+// Proxies of the environment are not used: documents go to that address and
+// nowhere else.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("DOC_PROCESSOR_URL: %w", err)
 	}
+	o.Dialer.Allow(base)
+	transport := o.Dialer.Transport()
+	transport.MaxIdleConnsPerHost = 4
+	transport.IdleConnTimeout = 30 * time.Second
 	return &Client{
-		base: strings.TrimRight(base, "/"),
+		base: strings.TrimRight(o.URL, "/"),
+		key:  o.Key,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		timeout: timeout,
-	}
+		timeout: o.Timeout,
+	}, nil
 }
 
 // Close closes idle connections.
@@ -77,6 +92,7 @@ func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Readin
 		return rag.Reading{}, fmt.Errorf("request to doc-processor: %w", err)
 	}
 	req.Header.Set("Content-Type", contentType)
+	c.sign(req)
 	response, err := c.http.Do(req)
 	if err != nil {
 		return rag.Reading{}, classify(callCtx, err)
@@ -106,21 +122,35 @@ func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Readin
 	return r, nil
 }
 
-// Ping fails when the doc-processor does not answer.
+const keyRefused = "The document processor refuses the key: set DOC_PROCESSOR_API_KEY to one that it knows, with the scope read."
+
+// sign adds the key to a request.
+func (c *Client) sign(req *http.Request) {
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key.Reveal())
+	}
+}
+
+// Ping fails when the doc-processor does not answer, or refuses the key.
 func (c *Client) Ping(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/health", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/capabilities", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("request to doc-processor: %w", err)
 	}
+	c.sign(req)
 	response, err := c.http.Do(req)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "The document processor does not answer: PDFs and scans cannot be ingested until it is started. Is DOC_PROCESSOR_URL right?")
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	switch response.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fault.New(fault.Unavailable, keyRefused)
+	default:
 		return fault.Newf(fault.Unavailable, "The document processor answers with status %d: PDFs and scans cannot be ingested. Is DOC_PROCESSOR_URL right?", response.StatusCode)
 	}
-	return nil
 }
 
 func form(name string, data []byte) (io.Reader, string, error) {
@@ -170,6 +200,9 @@ func refused(response *http.Response) error {
 		err = json.Unmarshal(body, &document)
 	}
 	status := response.StatusCode
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return fault.Wrap(fault.Upstream, fmt.Errorf("doc-processor answered %d", status), keyRefused)
+	}
 	if err != nil || document.Detail == "" {
 		document.Detail = fmt.Sprintf("The document processor answered with status %d.", status)
 	}

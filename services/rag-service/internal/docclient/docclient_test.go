@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/rag-service/internal/chunk"
 	"signpost.internal/services/rag-service/internal/docclient"
@@ -24,7 +25,10 @@ func serve(t *testing.T, handler http.HandlerFunc) *docclient.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client := docclient.New(server.URL+"/", time.Minute)
+	client, err := docclient.New(docclient.Options{URL: server.URL + "/", Timeout: time.Minute, Dialer: egress.New(egress.Config{}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(client.Close)
 	return client
 }
@@ -88,7 +92,10 @@ func TestFailures(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	client := docclient.New(server.URL, time.Minute)
+	client, err := docclient.New(docclient.Options{URL: server.URL, Timeout: time.Minute, Dialer: egress.New(egress.Config{}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := client.Read(t.Context(), "a.pdf", nil); fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.DetailOf(err), "DOC_PROCESSOR_URL") {
 		t.Errorf("Read: %v", err)
 	}
@@ -104,7 +111,10 @@ func TestDeadlineAndCancellation(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(waits))
 	t.Cleanup(server.Close)
-	client := docclient.New(server.URL, 50*time.Millisecond)
+	client, err := docclient.New(docclient.Options{URL: server.URL, Timeout: 50 * time.Millisecond, Dialer: egress.New(egress.Config{}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := client.Read(t.Context(), "a.pdf", nil); fault.KindOf(err) != fault.Timeout {
 		t.Errorf("a document that takes too long: %v", err)
 	}

@@ -57,6 +57,10 @@ type API struct{ o Options }
 // New returns the API.
 func New(o Options) *API { return &API{o: o} }
 
+// Reads are the routes that store nothing though their method could, as for
+// [httpserver.Options].
+func Reads() []string { return []string{"POST /query"} }
+
 // Register adds the routes.
 func (a *API) Register(r *gin.Engine) {
 	const small = 16 << 10

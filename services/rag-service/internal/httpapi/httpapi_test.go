@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
@@ -69,7 +70,10 @@ func newService(t *testing.T, environ map[string]string) *service {
 	t.Cleanup(model.Close)
 	processor := httptest.NewServer(http.HandlerFunc(process))
 	t.Cleanup(processor.Close)
-	reader := docclient.New(processor.URL, time.Minute)
+	reader, err := docclient.New(docclient.Options{URL: processor.URL, Timeout: time.Minute, Dialer: egress.New(egress.Config{}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(reader.Close)
 
 	folder := t.TempDir()
