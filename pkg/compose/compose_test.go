@@ -146,6 +146,29 @@ func TestUnauthenticatedOnlyBehindLoopback(t *testing.T) {
 	})
 }
 
+// A folder of keys is mounted where the services look for the file, and the
+// services' own key is passed on; without the folder nobody looks for keys.
+func TestKeys(t *testing.T) {
+	for _, file := range files {
+		without, with := load(t, file), load(t, file, "API_KEYS_DIR=/srv/keys", "DOC_PROCESSOR_API_KEY=secret")
+		for name := range ours {
+			if got := value(t, without.Services[name], "API_KEYS_FILE"); got != "" {
+				t.Errorf("%s: %s looks for keys in %s", file, name, got)
+			}
+			s := with.Services[name]
+			folder := filepath.Dir(value(t, s, "API_KEYS_FILE"))
+			if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+				return v.Target == folder && v.Source == "/srv/keys" && v.ReadOnly
+			}) {
+				t.Errorf("%s: %s has no keys at %s", file, name, folder)
+			}
+		}
+		if got := value(t, with.Services["rag-service"], "DOC_PROCESSOR_API_KEY"); got != "secret" {
+			t.Errorf("%s: rag-service asks doc-processor with the key %q", file, got)
+		}
+	}
+}
+
 func TestHealthChecks(t *testing.T) {
 	// What images that are not ours have.
 	foreign := map[string]string{"ollama": "ollama", "vllm": "python3"}
