@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose verify-offline switch key lint bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose verify-offline switch key lint vuln bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ key: ## make an API key: make key NAME=front-desk SCOPES=read,write FILE=/path/o
 
 lint: ## run the linters
 	@scripts/lint
+
+vuln: ## look for known vulnerabilities that our code reaches
+	@scripts/vuln
 
 bench: ## measure speed, memory and size, beside pdftotext and tesseract
 	@scripts/bench
