@@ -14,11 +14,15 @@ import (
 
 // Add makes a key, appends its line to the file and returns the key, which is
 // kept nowhere. A new file may be read by its owner only; one that is there
-// keeps its mode. A reader finds the file as it was or as it is, never between.
+// keeps its owner and mode, or is not changed. A reader finds the file as it was
+// or as it is, never between.
 func Add(path, name, scopeList string) (key string, err error) {
 	k, err := newKey(name, scopeList)
 	if err != nil {
 		return "", err
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved // the file is replaced, not the link to it
 	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -29,15 +33,13 @@ func Add(path, name, scopeList string) (key string, err error) {
 		return "", err
 	}
 	defer unlock()
-	mode := fs.FileMode(0o600)
+	var former fs.FileInfo // nil for none
 	content, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		info, err := os.Stat(path)
-		if err != nil {
+		if former, err = os.Stat(path); err != nil {
 			return "", err
 		}
-		mode = info.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	}
@@ -57,7 +59,7 @@ func Add(path, name, scopeList string) (key string, err error) {
 	if _, err := Parse(content); err != nil {
 		return "", err
 	}
-	return key, replace(path, content, mode)
+	return key, replace(path, content, former)
 }
 
 // lock keeps others who add keys in the folder waiting.
@@ -73,8 +75,9 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { folder.Close() }, nil // closing unlocks
 }
 
-// replace puts the content in the place of the file at once.
-func replace(path string, content []byte, mode fs.FileMode) (err error) {
+// replace puts the content in the place of the file at once, with the owner and
+// mode of the former one: else a service that could read that could not read it.
+func replace(path string, content []byte, former fs.FileInfo) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".api-keys-*")
 	if err != nil {
 		return err
@@ -88,8 +91,15 @@ func replace(path string, content []byte, mode fs.FileMode) (err error) {
 	if _, err = temporary.Write(content); err != nil {
 		return err
 	}
-	if err = temporary.Chmod(mode); err != nil {
-		return err
+	if former != nil {
+		if owner, ok := former.Sys().(*syscall.Stat_t); ok {
+			if err = temporary.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+				return fmt.Errorf("%s belongs to somebody else: run this as its owner (%w)", path, err)
+			}
+		}
+		if err = temporary.Chmod(former.Mode().Perm()); err != nil {
+			return err
+		}
 	}
 	if err = temporary.Sync(); err != nil {
 		return err

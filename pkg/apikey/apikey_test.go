@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,40 @@ func TestAdd(t *testing.T) {
 		if !ok || got.Name != want || !got.Allows(apikey.Read) || got.Allows(apikey.Admin) || got.Allows(apikey.Write) != (want == "manuals") {
 			t.Errorf("%s is %+v, %v", want, got, ok)
 		}
+	}
+}
+
+// Whoever adds a key, the service that could read the file still can, and a link
+// to the file stays one.
+func TestAddKeepsOwnerAndLink(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "keys"), filepath.Join(dir, "link")
+	add(t, path, "screen", "read")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	const service = 10001
+	owner := os.Getuid()
+	if owner == 0 {
+		owner = service
+		if err := os.Chown(path, service, service); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(t, link, "manuals", "read")
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := int(info.Sys().(*syscall.Stat_t).Uid); got != owner {
+		t.Errorf("the owner %d became %d", owner, got)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the link became %v, %v", info, err)
+	}
+	content, _ := os.ReadFile(path)
+	if n := bytes.Count(content, []byte("\n")); n != 2 {
+		t.Errorf("%d keys in the file", n)
 	}
 }
 

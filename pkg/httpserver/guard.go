@@ -32,8 +32,10 @@ type Guard struct {
 
 // OpenGuard reads the files that the configuration names.
 func OpenGuard(ctx context.Context, cfg Config, logger *slog.Logger) (*Guard, error) {
-	g := &Guard{origins: cfg.CORSOrigins}
+	g := &Guard{}
 	for _, origin := range cfg.CORSOrigins {
+		origin = strings.ToLower(origin) // as browsers send it
+		g.origins = append(g.origins, origin)
 		_, host, _ := strings.Cut(origin, "://")
 		g.names = append(g.names, hostname(host))
 	}
@@ -84,7 +86,7 @@ func (g *Guard) middleware(reads []string) []gin.HandlerFunc {
 	if len(g.origins) > 0 {
 		chain = append(chain, cors.New(cors.Config{
 			AllowOrigins:  g.origins,
-			AllowMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut},
+			AllowMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowHeaders:  []string{"Accept", "Authorization", "Content-Type", "X-API-Key", problem.RequestIDHeader},
 			ExposeHeaders: []string{"Retry-After", problem.RequestIDHeader, "X-LLM-Provider", "X-LLM-Model", "X-LLM-Fallback"},
 			MaxAge:        10 * time.Minute,
@@ -211,11 +213,12 @@ func refuse(c *gin.Context, err error) {
 // nobody to keep it.
 func secured(c *gin.Context) {
 	for name, value := range map[string]string{
-		"Cache-Control":           "no-store",
-		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-		"Referrer-Policy":         "no-referrer",
-		"X-Content-Type-Options":  "nosniff",
-		"X-Frame-Options":         "DENY",
+		"Cache-Control":                "no-store",
+		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Referrer-Policy":              "no-referrer",
+		"X-Content-Type-Options":       "nosniff",
+		"X-Frame-Options":              "DENY",
 	} {
 		c.Header(name, value)
 	}

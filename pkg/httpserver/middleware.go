@@ -39,6 +39,27 @@ func requestID(c *gin.Context) {
 	c.Next()
 }
 
+// freshDeadlines gives a request its own deadlines on the connection, until its
+// route sets others: a write deadline of the request before would still hold.
+// Recorders in tests have no deadlines.
+func freshDeadlines(c *gin.Context) {
+	conn := http.NewResponseController(c.Writer)
+	_ = conn.SetReadDeadline(time.Now().Add(defaultTimeout))
+	_ = conn.SetWriteDeadline(time.Now().Add(defaultTimeout))
+	c.Next()
+}
+
+// methodOf returns the request's method, "other" for one that is not HTTP's own:
+// each value that a caller can make up would be a metric kept for ever.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return r.Method
+	}
+	return "other"
+}
+
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -77,13 +98,13 @@ func observe(logger *slog.Logger, m metrics) gin.HandlerFunc {
 		if route == "" {
 			route = "unmatched"
 		}
-		took, status := time.Since(start), c.Writer.Status()
-		m.requests.WithLabelValues(route, c.Request.Method, strconv.Itoa(status)).Inc()
-		m.duration.WithLabelValues(route, c.Request.Method).Observe(took.Seconds())
+		took, status, method := time.Since(start), c.Writer.Status(), methodOf(c.Request)
+		m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+		m.duration.WithLabelValues(route, method).Observe(took.Seconds())
 
 		level := slog.LevelInfo
 		attrs := []slog.Attr{
-			slog.String("method", c.Request.Method),
+			slog.String("method", method),
 			slog.String("route", route),
 			slog.Int("status", status),
 			slog.Int64("duration_ms", took.Milliseconds()),

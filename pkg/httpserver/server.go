@@ -119,8 +119,10 @@ func New(o Options) *Server {
 	quietGin()
 	router := gin.New()
 	router.HandleMethodNotAllowed = true
+	// Gin answers these redirects before any middleware: unguarded and unlogged.
+	router.RedirectTrailingSlash = false
 	metrics := newMetrics(o.Registry)
-	router.Use(requestID, observe(o.Logger, metrics))
+	router.Use(freshDeadlines, requestID, observe(o.Logger, metrics))
 	if o.Tracer != nil {
 		router.Use(traced(o.Tracer))
 	}
@@ -171,7 +173,9 @@ func (s *Server) Run(ctx context.Context, onListen func(net.Addr)) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn),
+		// "OPTIONS *" goes the way of every other request.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn),
 		// Requests outlive ctx: they are drained, not cut.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}

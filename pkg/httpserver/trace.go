@@ -27,8 +27,9 @@ func traced(provider trace.TracerProvider) gin.HandlerFunc {
 			route = "unmatched"
 		}
 		ctx := caller.Extract(c.Request.Context(), propagation.HeaderCarrier(c.Request.Header))
-		ctx, span := tracer.Start(ctx, c.Request.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-			semconv.HTTPRequestMethodKey.String(c.Request.Method),
+		method := methodOf(c.Request)
+		ctx, span := tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+			semconv.HTTPRequestMethodKey.String(method),
 			semconv.HTTPRoute(route),
 			attribute.String("signpost.request_id", c.Writer.Header().Get(problem.RequestIDHeader)),
 		))

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,14 +149,22 @@ func permitted(c *gin.Context) error {
 	return local(c.Request)
 }
 
-// local refuses callers on other machines, and web pages whose own address was
-// made to lead to this machine: their requests name another host.
+// local refuses callers on other machines, also those whom a proxy on this one
+// speaks for, and web pages whose own address was made to lead to this machine:
+// their requests name another host.
 func local(r *http.Request) error {
 	caller, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !caller.Addr().Unmap().IsLoopback() || !loopbackName(r.Host) {
+	if err != nil || !caller.Addr().Unmap().IsLoopback() || !loopbackName(r.Host) || forwarded(r.Header) {
 		return fault.New(fault.Forbidden, "The model provider is shown and switched from this machine only, at a loopback address. From elsewhere, edit PROVIDER_FILE.")
 	}
 	return nil
+}
+
+// forwarded reports whether a proxy says that it sends the request on.
+func forwarded(h http.Header) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"}, func(name string) bool {
+		return len(h[name]) > 0
+	})
 }
 
 func loopbackName(host string) bool {

@@ -192,15 +192,20 @@ func TestOnlyFromThisMachine(t *testing.T) {
 		}
 	}
 	s.client.Switch(t.Context(), provider.Selection{Provider: "ollama"})
-	// A header cannot make another machine this one.
-	r := httptest.NewRequestWithContext(t.Context(), "PUT", "/admin/provider", strings.NewReader(`{"provider": "vllm"}`))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-Forwarded-For", "127.0.0.1")
-	r.RemoteAddr, r.Host = "192.168.1.9:1", "localhost"
-	w := httptest.NewRecorder()
-	s.router.ServeHTTP(w, r)
-	if w.Code != 403 || s.client.Selection().Provider != "ollama" {
-		t.Errorf("forwarded: %d, %+v", w.Code, s.client.Selection())
+	// A header cannot make another machine this one, and what a proxy on this
+	// machine sends on does not come from it.
+	for _, from := range []string{"192.168.1.9:1", "127.0.0.1:1"} {
+		for _, header := range []string{"X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"} {
+			r := httptest.NewRequestWithContext(t.Context(), "PUT", "/admin/provider", strings.NewReader(`{"provider": "vllm"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set(header, "127.0.0.1")
+			r.RemoteAddr, r.Host = from, "localhost"
+			w := httptest.NewRecorder()
+			s.router.ServeHTTP(w, r)
+			if w.Code != 403 || s.client.Selection().Provider != "ollama" {
+				t.Errorf("%s from %s: %d, %+v", header, from, w.Code, s.client.Selection())
+			}
+		}
 	}
 }
 
