@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/egress"
@@ -21,6 +22,7 @@ import (
 	"signpost.internal/services/doc-processor/internal/config"
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
+	"signpost.internal/services/doc-processor/internal/job"
 	"signpost.internal/services/doc-processor/internal/worker"
 )
 
@@ -62,11 +64,11 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		routes = []string{provider.VisionRoute}
 		model.Warm(routes...)
 	}
-	spool, cache, err := cfg.Dirs()
+	dirs, err := cfg.Dirs()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(cache, 0o700); err != nil {
+	if err := os.MkdirAll(dirs.Cache, 0o700); err != nil {
 		return fmt.Errorf("make the cache folder: %w", err)
 	}
 	words, err := wordList(ctx, cfg.WordList, environ["WORD_LIST"] != "", logger)
@@ -83,7 +85,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		Settings: worker.Settings{
 			Reader:    cfg.PDFReader,
 			Languages: cfg.Languages(),
-			CacheDir:  cache,
+			CacheDir:  dirs.Cache,
 			Memory:    uint64(cfg.WorkerMemory) << 20,
 			MaxPixels: cfg.MaxMegapixels * 1_000_000,
 			Figures:   cfg.UseVision,
@@ -97,7 +99,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	documents, err := document.New(document.Options{
 		Engine:   pool,
 		Words:    words,
-		SpoolDir: spool,
+		SpoolDir: dirs.Spool,
 		Parallel: cfg.WorkerCount(),
 		MaxQueue: cfg.MaxQueue,
 		MaxPages: cfg.MaxPages,
@@ -107,10 +109,16 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	if err != nil {
 		return err
 	}
+	background, err := job.Open(ctx, job.Options{Dir: dirs.Jobs, Documents: documents, ResultTTL: cfg.ResultTTL, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer background.Close()
 	ocr := newOCRCheck(program, cfg.Languages(), workerEnv(environ))
 
 	api := httpapi.New(httpapi.Options{
 		Documents:       documents,
+		Jobs:            background,
 		OCR:             ocr.status,
 		Model:           model,
 		Version:         daemon.Version(),
@@ -120,6 +128,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxPages:        cfg.MaxPages,
 		DocumentTimeout: cfg.DocumentTimeout,
 		Vision:          cfg.UseVision,
+		Heartbeat:       heartbeat,
 	})
 	server := httpserver.New(httpserver.Options{
 		Addr:         cfg.HTTP.Addr(cfg.Port),
@@ -138,6 +147,10 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount(), "vision", cfg.UseVision)
 	return server.Run(ctx, onListen)
 }
+
+// heartbeat is after what time an event stream says something again: proxies cut
+// those that are silent for a minute.
+const heartbeat = 5 * time.Second
 
 // wordList reads the word list. Without one, lost characters can be restored
 // from a document's own words only; that is an error if one was asked for.

@@ -20,16 +20,17 @@ import (
 // Config is the service's configuration.
 type Config struct {
 	Port            int           `env:"DOC_PROCESSOR_PORT" envDefault:"8101" doc:"Port to listen on."`
-	DataDir         string        `env:"DATA_DIR" doc:"Folder for files while they are read; they are removed afterwards. Default: signpost/doc-processor in the user's cache folder."`
+	DataDir         string        `env:"DATA_DIR" doc:"Folder for files while they are read, which are removed afterwards, and for jobs, which are kept. Default: signpost/doc-processor in the user's cache folder."`
 	CacheDir        string        `env:"CACHE_DIR" doc:"Folder for the PDF reader's compiled form, made at first use and shared by all processes. Default: signpost in the user's cache folder."`
 	MaxUploadMB     int           `env:"MAX_UPLOAD_MB" envDefault:"100" doc:"Largest file accepted, in MiB."`
 	MaxPages        int           `env:"MAX_PAGES" envDefault:"5000" doc:"Largest number of pages accepted in a document."`
 	MaxMegapixels   int           `env:"MAX_MEGAPIXELS" envDefault:"120" doc:"Largest image accepted, in millions of pixels; pages are drawn with at most as many."`
-	MaxQueue        int           `env:"MAX_QUEUE" envDefault:"32" doc:"How many documents may wait. More are turned away with a time to come back."`
+	MaxQueue        int           `env:"MAX_QUEUE" envDefault:"32" doc:"How many documents may wait, jobs among them. More are turned away with a time to come back."`
+	ResultTTL       time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long a job's document and result are kept once it is finished. 0: until it is deleted."`
 	Workers         int           `env:"WORKERS" envDefault:"0" doc:"How many pages are read at a time, each in a process of its own. 0: as many as there are cores."`
 	WorkerMemory    int           `env:"WORKER_MEMORY" envDefault:"4096" doc:"Address space of a worker process in MiB, at least 2048. A file that needs more is refused."`
 	PageTimeout     time.Duration `env:"PAGE_TIMEOUT" envDefault:"60s" doc:"How long the reading of a page may take."`
-	DocumentTimeout time.Duration `env:"DOCUMENT_TIMEOUT" envDefault:"10m" doc:"How long the reading of a document may take."`
+	DocumentTimeout time.Duration `env:"DOCUMENT_TIMEOUT" envDefault:"10m" doc:"How long the reading of a document may take, while it has a turn."`
 	PDFReader       string        `env:"PDF_READER" envDefault:"pdfium" doc:"What reads the text of PDFs: pdfium, or ledongthuc."`
 	OCRLanguages    string        `env:"OCR_LANGUAGES" envDefault:"eng+cym" doc:"Tesseract's languages, joined by +."`
 	WordList        string        `env:"WORD_LIST" envDefault:"/usr/share/dict/british-english" doc:"Word list, one word a line, used to restore characters that a PDF does not name. Does without when the default is not installed."`
@@ -78,6 +79,9 @@ func (c Config) Validate() []error {
 	if c.DocumentTimeout <= 0 {
 		bad("DOCUMENT_TIMEOUT: %v: a duration above 0s", c.DocumentTimeout)
 	}
+	if c.ResultTTL < 0 {
+		bad("RESULT_TTL: %v: a duration from 0s", c.ResultTTL)
+	}
 	if c.VisionTimeout <= 0 {
 		bad("VISION_TIMEOUT: %v: a duration above 0s", c.VisionTimeout)
 	}
@@ -101,13 +105,20 @@ func (c Config) WorkerCount() int {
 	return c.Workers
 }
 
-// Dirs returns the spool and the cache folders, with the defaults filled in.
-func (c Config) Dirs() (spool, cache string, err error) {
+// Dirs are the folders, with the defaults filled in.
+type Dirs struct {
+	Spool string // files while they are read
+	Jobs  string
+	Cache string // of the PDF reader
+}
+
+// Dirs returns the folders.
+func (c Config) Dirs() (Dirs, error) {
 	data, cache := c.DataDir, c.CacheDir
 	if data == "" || cache == "" {
 		user, err := os.UserCacheDir()
 		if err != nil {
-			return "", "", fmt.Errorf("set DATA_DIR and CACHE_DIR, as there is no cache folder of the user: %w", err)
+			return Dirs{}, fmt.Errorf("set DATA_DIR and CACHE_DIR, as there is no cache folder of the user: %w", err)
 		}
 		if data == "" {
 			data = filepath.Join(user, "signpost", "doc-processor")
@@ -116,5 +127,5 @@ func (c Config) Dirs() (spool, cache string, err error) {
 			cache = filepath.Join(user, "signpost")
 		}
 	}
-	return filepath.Join(data, "tmp"), filepath.Join(cache, "pdfium"), nil
+	return Dirs{Spool: filepath.Join(data, "tmp"), Jobs: filepath.Join(data, "jobs"), Cache: filepath.Join(cache, "pdfium")}, nil
 }

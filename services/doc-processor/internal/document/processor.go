@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +22,12 @@ type Options struct {
 	// SpoolDir holds files while they are read. What an earlier run left
 	// there is removed.
 	SpoolDir string
-	// Parallel is how many pages, and how many documents, are read at a time.
+	// Parallel is how many pages are read at a time.
 	Parallel int
-	// MaxQueue is how many documents may wait.
+	// MaxQueue is how many documents are admitted beyond Parallel.
 	MaxQueue int
 	MaxPages int
-	// Timeout bounds the reading of one document.
+	// Timeout bounds the reading of one document, without its waiting for a turn.
 	Timeout time.Duration
 	// Vision describes pages; nil for no descriptions.
 	Vision *Vision
@@ -36,7 +37,7 @@ type Options struct {
 type Processor struct {
 	options  Options
 	admitted atomic.Int64
-	active   chan struct{}
+	turns    *turns
 }
 
 // spooled is the pattern of the names of files in the spool.
@@ -56,33 +57,37 @@ func New(o Options) (*Processor, error) {
 			return nil, fmt.Errorf("empty the spool: %w", err)
 		}
 	}
-	return &Processor{options: o, active: make(chan struct{}, o.Parallel)}, nil
+	return &Processor{options: o, turns: &turns{workers: o.Parallel, free: o.Parallel, perPage: map[Stage]time.Duration{}}}, nil
 }
 
 // retryAfter is what a caller is told when the queue is full.
 const retryAfter = 10 * time.Second
 
+func (p *Processor) full() error {
+	busy := fault.Newf(fault.Busy, "%d documents are waiting already. Send this one again later.", p.options.MaxQueue)
+	busy.RetryAfter = retryAfter
+	return busy
+}
+
 // Upload is a file being received. Close it in any case.
 type Upload struct {
-	processor *Processor
-	file      *os.File
+	*Reading
+	file *os.File
 }
 
 // Receive admits a document and returns where to write it. When the queue is
 // full it fails with Busy, before anything was received.
 func (p *Processor) Receive() (*Upload, error) {
-	if p.admitted.Add(1) > int64(p.options.Parallel+p.options.MaxQueue) {
-		p.admitted.Add(-1)
-		busy := fault.Newf(fault.Busy, "%d documents are waiting already. Send this one again later.", p.options.MaxQueue)
-		busy.RetryAfter = retryAfter
-		return nil, busy
+	reading, err := p.Admit()
+	if err != nil {
+		return nil, err
 	}
 	file, err := os.CreateTemp(p.options.SpoolDir, spooled)
 	if err != nil {
-		p.admitted.Add(-1)
+		reading.End()
 		return nil, fmt.Errorf("spool the upload: %w", err)
 	}
-	return &Upload{processor: p, file: file}, nil
+	return &Upload{Reading: reading, file: file}, nil
 }
 
 // Write appends to the file.
@@ -90,34 +95,67 @@ func (u *Upload) Write(data []byte) (int, error) { return u.file.Write(data) }
 
 // Close removes the file.
 func (u *Upload) Close() error {
-	u.processor.admitted.Add(-1)
+	u.End()
 	return errors.Join(u.file.Close(), os.Remove(u.file.Name()))
 }
 
-// Read reads the received file. The name serves only to refuse text that is
+// Read reads the received file, as [Reading.ReadFile].
+func (u *Upload) Read(ctx context.Context, name string) (*Result, error) {
+	return u.ReadFile(ctx, u.file.Name(), name)
+}
+
+// ReadFile reads the file at path. The name serves only to refuse text that is
 // named as something else. Its errors are faults of the file (Invalid,
 // Unsupported) or of the moment (Unavailable, Canceled).
-func (u *Upload) Read(ctx context.Context, name string) (*Result, error) {
-	kind, err := u.sniff(name)
+func (r *Reading) ReadFile(ctx context.Context, path, name string) (*Result, error) {
+	defer r.set(func() { r.stage = Ended })
+	kind, err := KindOf(path, name)
 	if err != nil {
 		return nil, err
 	}
-	p := u.processor
-	select {
-	case p.active <- struct{}{}:
-		defer func() { <-p.active }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.options.Timeout, ErrDeadline)
-	defer cancel()
-	return p.read(ctx, Source{Path: u.file.Name(), Kind: kind})
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.clock.left, r.clock.expired = r.processor.options.Timeout, func() { cancel(ErrDeadline) }
+	return r.read(ctx, Source{Path: path, Kind: kind})
 }
 
-func (u *Upload) sniff(name string) (Kind, error) {
+// Picture draws a page, from 1, of the file at path into a JPEG file, at most
+// [PictureSide] pixels long and wide. It fails with NotFound for a page that is not
+// there, with Unsupported for a file without pages to draw.
+func (p *Processor) Picture(ctx context.Context, path, name string, page int) ([]byte, error) {
+	kind, err := KindOf(path, name)
+	if err != nil {
+		return nil, err
+	}
+	if kind == Text {
+		return nil, fault.New(fault.Unsupported, "A text file has no pages to draw.")
+	}
+	src := Source{Path: path, Kind: kind}
+	pages, err := retried(ctx, func() (int, error) { return p.options.Engine.Open(ctx, src) })
+	if err != nil {
+		return nil, p.refusal(ctx, err)
+	}
+	if page > pages {
+		return nil, fault.Newf(fault.NotFound, "The document has %d pages.", pages)
+	}
+	picture, err := retried(ctx, func() ([]byte, error) { return p.options.Engine.Picture(ctx, src, page-1) })
+	if err != nil {
+		return nil, p.refusal(ctx, err)
+	}
+	return picture, nil
+}
+
+// KindOf says of what kind a file is, by its content. It fails with Invalid for
+// an empty file, with Unsupported for one of no kind that is read.
+func KindOf(path, name string) (Kind, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the spooled file: %w", err)
+	}
+	defer file.Close()
 	head := make([]byte, SniffLength)
-	n, err := u.file.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", fmt.Errorf("read the spooled file: %w", err)
 	}
 	if n == 0 {
@@ -134,8 +172,9 @@ func (u *Upload) sniff(name string) (Kind, error) {
 }
 
 // read reads the document page by page.
-func (p *Processor) read(ctx context.Context, src Source) (*Result, error) {
-	pages, err := retried(ctx, func() (int, error) { return p.options.Engine.Open(ctx, src) })
+func (r *Reading) read(ctx context.Context, src Source) (*Result, error) {
+	p := r.processor
+	pages, err := r.open(ctx, src)
 	switch {
 	case err != nil:
 		return nil, p.refusal(ctx, err)
@@ -146,22 +185,18 @@ func (p *Processor) read(ctx context.Context, src Source) (*Result, error) {
 	}
 	sheets := make([]sheet, pages)
 	if src.Kind == PDF || src.Kind == Text {
-		p.each(ctx, sheets, func(ctx context.Context, i int) { sheets[i].layer(ctx, p.options.Engine, src, i) })
+		r.each(ctx, Layers, sheets, src.Kind, func(ctx context.Context, i int) { sheets[i].layer(ctx, p.options.Engine, src, i) })
 	}
 	if src.Kind == PDF {
 		p.mend(sheets, func(s *sheet) *string { return &s.text.Text })
 	}
-	p.each(ctx, sheets, func(ctx context.Context, i int) {
-		if !sheets[i].settled(src.Kind) {
-			sheets[i].ocr(ctx, p.options.Engine, src, i)
-		}
-	})
+	r.each(ctx, Scanning, sheets, src.Kind, func(ctx context.Context, i int) { sheets[i].ocr(ctx, p.options.Engine, src, i) })
 	p.mend(sheets, func(s *sheet) *string { return &s.scan.Text })
 	result := &Result{Kind: src.Kind, Method: None, Pages: make([]Page, len(sheets))}
 	for i := range sheets {
 		result.Pages[i] = sheets[i].page(i+1, src.Kind)
 	}
-	notices := p.describe(ctx, src, sheets, result.Pages)
+	notices := r.describe(ctx, src, sheets, result.Pages)
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, ErrDeadline) {
 		return nil, err
 	}
@@ -172,22 +207,61 @@ func (p *Processor) read(ctx context.Context, src Source) (*Result, error) {
 	return result, nil
 }
 
-// each runs work for every page, as many at a time as there are workers.
-func (p *Processor) each(ctx context.Context, sheets []sheet, work func(context.Context, int)) {
-	var group sync.WaitGroup
-	var next atomic.Int64
-	for range min(p.options.Parallel, len(sheets)) {
-		group.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(sheets) {
-					return
-				}
-				if ctx.Err() != nil {
-					sheets[i].fail(context.Cause(ctx))
+// open returns the document's number of pages.
+func (r *Reading) open(ctx context.Context, src Source) (pages int, err error) {
+	busy := r.turn(ctx, func() {
+		pages, err = retried(ctx, func() (int, error) { return r.processor.options.Engine.Open(ctx, src) })
+	})
+	return pages, cmp.Or(busy, err)
+}
+
+// each does the stage's work for every page that it is for, as many at a time as
+// the document gets workers.
+func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, kind Kind, work func(context.Context, int)) {
+	var todo []int
+	for i := range sheets {
+		if stage == Layers || !sheets[i].settled(kind) {
+			todo = append(todo, i)
+		}
+	}
+	turns := r.processor.turns
+	turns.work(r, stage, len(todo))
+	r.set(func() {
+		r.stage, r.pages = stage, len(sheets)
+		if stage == Scanning { // of the others no more will come
+			next := 0
+			for i := range sheets {
+				if next < len(todo) && todo[next] == i {
+					next++
 					continue
 				}
-				work(ctx, i)
+				r.settled = append(r.settled, sheets[i].outcome(i+1, kind))
+			}
+		}
+	})
+	var group sync.WaitGroup
+	var next, done atomic.Int64
+	for range min(r.processor.options.Parallel, len(todo)) {
+		group.Go(func() {
+			for {
+				n := int(next.Add(1)) - 1
+				if n >= len(todo) {
+					return
+				}
+				i := todo[n]
+				if err := r.turn(ctx, func() {
+					start := time.Now()
+					work(ctx, i)
+					turns.took(stage, time.Since(start))
+				}); err != nil {
+					sheets[i].fail(err)
+				}
+				turns.work(r, stage, len(todo)-int(done.Add(1)))
+				r.set(func() {
+					if stage == Scanning {
+						r.settled = append(r.settled, sheets[i].outcome(i+1, kind))
+					}
+				})
 			}
 		})
 	}

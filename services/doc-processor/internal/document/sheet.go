@@ -74,6 +74,12 @@ func (s *sheet) page(number int, kind Kind) Page {
 	return page
 }
 
+// outcome is what is told of the page before the document is done.
+func (s *sheet) outcome(number int, kind Kind) Settled {
+	page := s.page(number, kind)
+	return Settled{Page: number, Method: page.Method, Error: page.Error}
+}
+
 // reason is a page's error in words for the client.
 func reason(err error) string {
 	if text, ok := lost(err); ok {

@@ -33,11 +33,15 @@ var errVisionTime = errors.New("the time for the vision pass is over")
 
 // describe adds notes to the pages that have something to see and returns the
 // warnings.
-func (p *Processor) describe(ctx context.Context, src Source, sheets []sheet, pages []Page) []string {
+func (r *Reading) describe(ctx context.Context, src Source, sheets []sheet, pages []Page) []string {
+	p := r.processor
 	v := p.options.Vision
 	if v == nil {
 		return nil
 	}
+	r.set(func() { r.stage = Describing })
+	r.clock.run()
+	defer r.clock.rest()
 	chosen := sights(sheets)
 	left := chosen[min(v.MaxPages, len(chosen)):]
 	chosen = chosen[:len(chosen)-len(left)]

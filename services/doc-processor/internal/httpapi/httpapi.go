@@ -19,7 +19,8 @@ import (
 	"signpost.internal/services/doc-processor/internal/vision"
 )
 
-// receiveTimeout is what an upload may take on top of the reading.
+// receiveTimeout is what an upload may take on top of the reading, which may wait
+// for others as long as it may take.
 const receiveTimeout = 5 * time.Minute
 
 // formOverhead is room for a multipart form around the file, in bytes.
@@ -28,6 +29,7 @@ const formOverhead = 64 << 10
 // reader receives and reads documents.
 type reader interface {
 	Receive() (*document.Upload, error)
+	Picture(ctx context.Context, path, name string, page int) ([]byte, error)
 }
 
 // model names what answers when a model is asked.
@@ -38,6 +40,7 @@ type model interface {
 // Options are what the API needs.
 type Options struct {
 	Documents reader
+	Jobs      jobs
 	// OCR returns nil or why optical character recognition does not work.
 	OCR             func(context.Context) error
 	Model           model
@@ -48,6 +51,8 @@ type Options struct {
 	MaxPages        int
 	DocumentTimeout time.Duration
 	Vision          bool // whether pages are described by a model
+	// Heartbeat is after what time an event stream says something again.
+	Heartbeat time.Duration
 }
 
 // API answers the requests.
@@ -66,8 +71,9 @@ func (a *API) Register(router gin.IRouter) {
 	router.GET("/", quick, a.root)
 	router.GET("/capabilities", quick, a.capabilities)
 	router.POST("/process",
-		httpserver.Limit(a.options.MaxUpload+formOverhead, receiveTimeout+a.options.DocumentTimeout),
+		httpserver.Limit(a.options.MaxUpload+formOverhead, receiveTimeout+2*a.options.DocumentTimeout),
 		problem.Handler(a.process))
+	a.registerJobs(router)
 }
 
 func (a *API) root(c *gin.Context) {
@@ -83,6 +89,12 @@ func (a *API) root(c *gin.Context) {
 			"metrics":      "GET /metrics",
 			"capabilities": "GET /capabilities",
 			"process":      "POST /process",
+			"job":          "POST /jobs",
+			"job_state":    "GET /jobs/{id}",
+			"job_events":   "GET /jobs/{id}/events",
+			"job_result":   "GET /jobs/{id}/result",
+			"job_page":     "GET /jobs/{id}/pages/{n}.png",
+			"job_deletion": "DELETE /jobs/{id}",
 		},
 	})
 }
@@ -183,6 +195,10 @@ type visionResult struct {
 // process reads the file of a multipart form.
 func (a *API) process(c *gin.Context) error {
 	start := time.Now()
+	form, err := httpserver.Negotiate(c.Request.Header.Values("Accept"), asJSON, asSSE, asLines)
+	if err != nil {
+		return err
+	}
 	upload, err := a.options.Documents.Receive()
 	if err != nil {
 		return err
@@ -192,6 +208,9 @@ func (a *API) process(c *gin.Context) error {
 	name, err := httpserver.ReadUpload(c, "file", &capped{w: upload, limit: a.options.MaxUpload})
 	if err != nil {
 		return err
+	}
+	if form != asJSON {
+		return a.processStream(c, form, upload, name)
 	}
 	result, err := upload.Read(c.Request.Context(), name)
 	if err != nil {

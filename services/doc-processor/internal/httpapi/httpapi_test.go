@@ -29,6 +29,7 @@ import (
 	"signpost.internal/pkg/samplemanuals"
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
+	"signpost.internal/services/doc-processor/internal/job"
 	"signpost.internal/services/doc-processor/internal/worker"
 	"signpost.internal/services/doc-processor/internal/workertest"
 )
@@ -72,8 +73,13 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	if err != nil {
 		t.Fatal(err)
 	}
+	background, err := job.Open(t.Context(), job.Options{Dir: filepath.Join(t.TempDir(), "jobs"), Documents: processor, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(background.Close)
 	api := httpapi.New(httpapi.Options{
-		Documents: processor, OCR: func(context.Context) error { return nil },
+		Documents: processor, Jobs: background, Heartbeat: time.Hour, OCR: func(context.Context) error { return nil },
 		Model: noModel{}, Version: "test", PDFReader: "pdfium", OCRLanguages: []string{"eng", "cym"},
 		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute, Vision: docs.Vision != nil,
 	})
@@ -99,7 +105,9 @@ type file struct {
 	data        []byte
 }
 
-func form(t *testing.T, files ...file) *http.Request {
+func form(t *testing.T, files ...file) *http.Request { return formTo(t, "/process", files...) }
+
+func formTo(t *testing.T, path string, files ...file) *http.Request {
 	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -115,7 +123,7 @@ func form(t *testing.T, files ...file) *http.Request {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/process", &body)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, &body)
 	r.Header.Set("Content-Type", w.FormDataContentType())
 	r.Header.Set("X-Request-ID", "test")
 	return r
