@@ -29,6 +29,8 @@ type Page struct {
 	// Confidence is from 0 to 1; nil when nothing was read.
 	Confidence *float64
 	Text       string
+	// Prepared says in words what was done to the page's image before OCR.
+	Prepared []string
 	// Error says why the page could not be read, in words for the client.
 	Error string
 	// Vision is what a model said of the page's look; nil when none was asked
@@ -72,6 +74,8 @@ type PageScan struct {
 	Confidence float64 // mean over the words, from 0 to 1
 	Words      int
 	Blank      bool // there is no ink on the page
+	// Prepared says in words what was done to the image before it was read.
+	Prepared []string
 }
 
 // Engine reads files in worker processes. Methods may be called at the same

@@ -64,7 +64,7 @@ func (s *sheet) page(number int, kind Kind) Page {
 		page.Method, page.Confidence, page.Text = TextLayer, &confidence, s.text.Text
 	case s.scanned && s.scan.Words > 0:
 		confidence := s.scan.Confidence
-		page.Method, page.Confidence, page.Text = Tesseract, &confidence, s.scan.Text
+		page.Method, page.Confidence, page.Text, page.Prepared = Tesseract, &confidence, s.scan.Text, s.scan.Prepared
 	case s.scanned && !s.scan.Blank:
 		page.Error = "There is something on the page, but no words could be read from it."
 	}

@@ -179,6 +179,7 @@ type pageResult struct {
 	Method     document.Method `json:"method"`
 	Confidence *float64        `json:"confidence"`
 	Text       string          `json:"text"`
+	Prepared   []string        `json:"prepared,omitempty"` // what was done to the page's image before OCR
 	Error      string          `json:"error,omitempty"`
 	Vision     *visionResult   `json:"vision,omitempty"`
 }
@@ -245,7 +246,7 @@ func toWire(r *document.Result, took time.Duration) processed {
 		Warnings:       append([]string{}, r.Warnings...),
 	}
 	for i, p := range r.Pages {
-		out.PageResults[i] = pageResult{Page: p.Number, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Error: p.Error}
+		out.PageResults[i] = pageResult{Page: p.Number, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Prepared: p.Prepared, Error: p.Error}
 		if v := p.Vision; v != nil {
 			out.PageResults[i].Vision = &visionResult{
 				Description: v.Description, Provider: v.Provider, Model: v.Model,

@@ -269,6 +269,7 @@ type answer struct {
 		Method     string
 		Confidence *float64
 		Text       string
+		Prepared   []string
 		Error      string
 		Vision     *struct {
 			Description      string
