@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose verify-offline switch key lint vuln bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose verify-offline eval switch key lint vuln bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ vuln: ## look for known vulnerabilities that our code reaches
 
 bench: ## measure speed, memory and size, beside pdftotext and tesseract
 	@scripts/bench
+
+eval: ## measure what the search finds and refuses on the sample manuals, against the run before
+	@scripts/eval
 
 build: ## build the services and the runner into .signpost/bin
 	@scripts/build
