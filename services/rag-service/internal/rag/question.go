@@ -38,82 +38,26 @@ yes yet you young
 
 const askWeight = 0.25
 
-// synonyms are groups of words that mean much the same in questions of everyday
-// English and in the English of manuals. A group's words are single words; a
-// question with one of them also finds the others, for synonymWeight of their
-// value.
-const synonyms = `
-car vehicle van motor
-jail prison imprisonment imprisoned imprison
-bailiff bailiffs enforcement
-cost costs charge charges fee fees price
-owe owes owed owing debt debts liability
-lender creditor creditors
-borrow borrowing loan credit
-wages salary earnings pay
-job employment work
-boss employer
-house home property dwelling
-rent rental
-landlord lessor
-tenant lessee renter
-evict eviction evicted possession
-behind arrears overdue unpaid
-bill invoice
-begin begins start starts commence
-end ends finish finishes expire expires
-stop stops cease ceases
-buy purchase
-sell sale sold
-ask request apply application
-send submit sent
-get obtain receive
-need require required must
-wait period
-soon quickly deadline days
-limit ceiling maximum
-smallest minimum least
-biggest largest maximum
-remove delete uninstall
-install installation setup
-make create
-change modify alter
-fix repair
-show display print
-picture image figure
-error failure fault
-die died dead death deceased
-inherit inherited inheritance left
-brother sister relative family associate
-money cash funds
-rid set-aside dismiss cancel
-break forced force
-object challenge review
-visit call
-alone single sole
-share proportion percentage
-agree approve accept consent
-missed omitted forgotten
-altogether total
-today now current
-earlier previous before
-hours times
-company limited director
-gas electricity energy fuel
-warning notice
-fine fines penalty
-tools equipment
-partner spouse husband wife
-child children dependant
-ill sick illness
-allowed permitted
-bankrupt bankruptcy insolvent insolvency
-court judge tribunal
-letter correspondence
-check verify review
-`
+// synonymWeight is the value of a word that the thesaurus adds to a question, for
+// each of the word that it was added for; phraseWeight that of what a phrase
+// stands for, the phrase's own words being worth askWeight then.
+// places are the countries of which advisers ask beside their own, one a line.
+// England is not among them: manuals of its law seldom name it.
+const places = `scotland scottish scots
+ireland irish
+wales welsh
+guernsey
+jersey
+france french
+germany german
+spain spanish
+poland polish
+america american usa`
 
-const synonymWeight = 0.5
+const (
+	synonymWeight = 0.3
+	phraseWeight  = 0.7
+)
 
 // term is a distinct word of a question that is not a stop word.
 type term struct {
@@ -129,30 +73,34 @@ type question struct {
 	terms  []term // in the order of the question
 	vector bm25.Vector
 	figure *regexp.Regexp // see [soughtFigure]
+	places [][]uint32     // see [language.places]
 }
 
 // language is what is known of the words of questions.
 type language struct {
-	analyzer *bm25.Analyzer
-	ask      map[uint32]bool
-	synonyms map[uint32][]uint32
+	analyzer  *bm25.Analyzer
+	ask       map[uint32]bool
+	thesaurus *thesaurus
+	// places are countries whose law is their own, by the words that name them. A
+	// passage answers for one of them only where it names it.
+	places [][]uint32
 }
 
 func newLanguage(a *bm25.Analyzer) *language {
-	l := &language{analyzer: a, ask: map[uint32]bool{}, synonyms: map[uint32][]uint32{}}
+	l := &language{analyzer: a, ask: map[uint32]bool{}}
+	for line := range strings.Lines(places) {
+		var names []uint32
+		for name := range strings.FieldsSeq(line) {
+			names = append(names, a.ID(name))
+		}
+		l.places = append(l.places, names)
+	}
 	for w := range strings.FieldsSeq(askWords) {
 		l.ask[a.ID(w)] = true
 	}
-	for group := range strings.SplitSeq(strings.TrimSpace(synonyms), "\n") {
-		words := strings.Fields(group)
-		for _, w := range words {
-			id := a.ID(w)
-			for _, other := range words {
-				if o := a.ID(other); o != id && !slices.Contains(l.synonyms[id], o) {
-					l.synonyms[id] = append(l.synonyms[id], o)
-				}
-			}
-		}
+	var err error
+	if l.thesaurus, err = parseThesaurus(a, thesaurusText); err != nil {
+		panic("thesaurus.txt: " + err.Error()) // a part of the program, and tested
 	}
 	return l
 }
@@ -161,16 +109,30 @@ func newLanguage(a *bm25.Analyzer) *language {
 func (l *language) analyse(text string) question {
 	q := question{figure: soughtFigure(text)}
 	values := map[uint32]float32{}
-	for _, t := range l.analyzer.Tokens(text) {
-		if _, seen := values[t.ID]; seen {
-			continue
+	add := func(t term) {
+		if _, seen := values[t.id]; seen {
+			return
+		}
+		values[t.id] = float32(t.ask)
+		q.terms = append(q.terms, t)
+	}
+	tokens := l.analyzer.Tokens(text)
+	for _, names := range l.places {
+		if slices.ContainsFunc(tokens, func(t bm25.Token) bool { return slices.Contains(names, t.ID) }) {
+			q.places = append(q.places, names)
+		}
+	}
+	said := 0 // tokens that belong to a phrase
+	for i, t := range tokens {
+		if p, ok := l.thesaurus.at(tokens[i:]); ok && said <= i {
+			said = i + len(p.words)
+			add(term{id: p.others[0], ask: phraseWeight, others: p.others[1:]})
 		}
 		ask := 1.0
-		if l.ask[t.ID] {
+		if l.ask[t.ID] || i < said {
 			ask = askWeight
 		}
-		values[t.ID] = float32(ask)
-		q.terms = append(q.terms, term{id: t.ID, ask: ask, others: l.synonyms[t.ID]})
+		add(term{id: t.ID, ask: ask, others: l.thesaurus.words[t.ID]})
 	}
 	for _, t := range q.terms {
 		for _, other := range t.others {
@@ -203,6 +165,19 @@ func (q *question) weigh(found Found) {
 		t.known = df > 0
 		t.weight = t.ask * math.Max(bm25.IDF(found.Total, max(df, 1)), minIDF)
 	}
+}
+
+// known is the share of the question's weight whose words, or synonyms, stand
+// anywhere in the manuals.
+func (q *question) known() float64 {
+	var known, all float64
+	for _, t := range q.terms {
+		all += t.weight
+		if t.known {
+			known += t.weight
+		}
+	}
+	return known / all
 }
 
 // minIDF keeps a word that stands in nearly every chunk of a small index from

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"signpost.internal/services/rag-service/internal/bm25"
 )
@@ -22,7 +23,10 @@ const (
 	coverWeight   = 1.0 // share of the question's weight that the chunk holds, squared
 	headingWeight = 1.5 // likeness of the question and a heading inside the chunk
 	pathWeight    = 0.5 // the same for a heading above the chunk
-	pairWeight    = 0.6 // words next to each other in the question that are close in the chunk
+	pairWeight    = 1.0 // words next to each other in the question that are close in the chunk
+	sourceWeight  = 0.5 // the document's best chunks together, beside the best document's
+	sourceChunks  = 3   // how many chunks of a document count for it
+	sourceFade    = 0.7 // what each of them counts beside the one before
 	near          = 4   // words apart that still count as close
 )
 
@@ -33,6 +37,7 @@ type evidence struct {
 	cover   float64 // share of the question's weight whose terms stand in the chunk or its headings
 	heading float64 // 0 to 1
 	pairs   float64 // share of the weight of neighbouring words that stand close together
+	placed  bool    // the chunk names the countries that the question names
 }
 
 // scorer looks at candidates with a question in mind.
@@ -106,7 +111,22 @@ func (s *scorer) look(h Hit) evidence {
 	if s.figured(h.Chunk.Text) {
 		e.score += figureWeight
 	}
+	e.placed = s.placed(h)
 	return e
+}
+
+// placed reports whether the hit names every country that the question names.
+func (s *scorer) placed(h Hit) bool {
+	if len(s.q.places) == 0 {
+		return true
+	}
+	named := termSet(s.analyzer, strings.Join(append(slices.Clone(h.Chunk.Headings), h.Title, h.Chunk.Text), "\n"))
+	for _, names := range s.q.places {
+		if !slices.ContainsFunc(names, func(id uint32) bool { return named[id] }) {
+			return false
+		}
+	}
+	return true
 }
 
 // figured reports whether the text states a figure of the kind that the question
@@ -207,8 +227,28 @@ func (s *scorer) rank(hits []Hit) []evidence {
 	for i, h := range hits {
 		out[i] = s.look(h)
 	}
+	sources, best := s.sources(hits)
+	for i := range out {
+		out[i].score += sourceWeight * sources[out[i].hit.Source] / best
+	}
 	slices.SortStableFunc(out, func(a, b evidence) int { return cmp.Compare(b.score, a.score) })
 	return out
+}
+
+// sources returns how well each document's chunks were found, best first with
+// fading weights, and the largest of these: a document that is about the
+// question has more than one chunk that is.
+func (s *scorer) sources(hits []Hit) (all map[string]float64, best float64) {
+	all, best = map[string]float64{}, math.SmallestNonzeroFloat64
+	count := map[string]int{}
+	for _, h := range hits { // best first
+		if n := count[h.Source]; n < sourceChunks {
+			count[h.Source]++
+			all[h.Source] += h.Score * math.Pow(sourceFade, float64(n))
+			best = math.Max(best, all[h.Source])
+		}
+	}
+	return all, best
 }
 
 // diverse keeps the first n that differ from each other: no more than perPage of

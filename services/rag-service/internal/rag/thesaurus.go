@@ -56,6 +56,9 @@ func parseThesaurus(a *bm25.Analyzer, text string) (*thesaurus, error) {
 				others = append(others, entry...)
 			}
 		}
+		if len(others) == 0 {
+			return nil, fmt.Errorf("line %d: no entry of a single word to be found", number)
+		}
 		for _, entry := range asked {
 			t.add(entry, others)
 		}
