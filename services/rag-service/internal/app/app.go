@@ -21,6 +21,7 @@ import (
 	"signpost.internal/services/rag-service/internal/docclient"
 	"signpost.internal/services/rag-service/internal/httpapi"
 	"signpost.internal/services/rag-service/internal/rag"
+	"signpost.internal/services/rag-service/internal/rerank"
 	"signpost.internal/services/rag-service/internal/sqliteindex"
 )
 
@@ -70,10 +71,28 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	}
 	defer reader.Close()
 	maxUpload := int64(cfg.MaxUploadMB) << 20
-	service := rag.New(rag.Options{
+	options := rag.Options{
 		Index: index, Reader: reader, Generator: model, Logger: logger,
 		ManualsPath: cfg.ManualsPath, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
-	})
+	}
+	checks := []httpserver.Check{
+		{Name: "index", Required: true, Probe: index.Ping},
+		{Name: "doc_processor", Probe: reader.Ping},
+		modelapi.Check(model, provider.TextRoute),
+	}
+	if cfg.RerankURL != "" {
+		reranker, err := rerank.New(rerank.Options{
+			URL: cfg.RerankURL, API: rerank.API(cfg.RerankAPI), Model: cfg.RerankModel, Key: cfg.RerankKey,
+			Timeout: cfg.RerankTimeout, Dialer: dialer,
+		})
+		if err != nil {
+			return err
+		}
+		defer reranker.Close()
+		options.Reranker = reranker
+		checks = append(checks, httpserver.Check{Name: "reranker", Probe: reranker.Ping})
+	}
+	service := rag.New(options)
 
 	api := httpapi.New(httpapi.Options{
 		Service: service, Index: index, Model: model,
@@ -83,11 +102,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Addr: cfg.HTTP.Addr(cfg.Port), Logger: logger,
 		Registry: registry, Tracer: traces, DrainTimeout: cfg.HTTP.DrainTimeout,
 		Health: api.Health, Guard: guard, Reads: httpapi.Reads(),
-		Checks: []httpserver.Check{
-			{Name: "index", Required: true, Probe: index.Ping},
-			{Name: "doc_processor", Probe: reader.Ping},
-			modelapi.Check(model, provider.TextRoute),
-		},
+		Checks: checks,
 	})
 	api.Register(server.Router())
 	modelapi.Register(server.Router(), model)

@@ -13,6 +13,7 @@ import (
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
+	"signpost.internal/services/rag-service/internal/rerank"
 )
 
 // Config is the service's configuration.
@@ -28,6 +29,11 @@ type Config struct {
 	DocumentTimeout time.Duration `env:"DOCUMENT_TIMEOUT" envDefault:"10m" doc:"How long the reading of a document may take."`
 	ReaderPatience  time.Duration `env:"DOC_PROCESSOR_PATIENCE" envDefault:"2m" doc:"How long a document waits for a doc-processor that cannot be reached or is busy."`
 	MaxUploadMB     int           `env:"MAX_UPLOAD_MB" envDefault:"100" doc:"Largest file accepted, in MiB."`
+	RerankURL       string        `env:"RERANK_URL" doc:"Address of a reranker, below which POST /rerank is: a model that reads the question with each passage and orders them anew. Empty: the search's order stays."`
+	RerankAPI       string        `env:"RERANK_API" envDefault:"vllm" doc:"Form of the reranker's requests: vllm (also Jina's and Cohere's form), or tei for Text Embeddings Inference."`
+	RerankModel     string        `env:"RERANK_MODEL" doc:"Model that is named to a vLLM reranker. Empty: the one that it serves."`
+	RerankKey       env.Secret    `env:"RERANK_API_KEY" doc:"Key that is sent to the reranker. Unset sends none."`
+	RerankTimeout   time.Duration `env:"RERANK_TIMEOUT" envDefault:"5s" doc:"How long the reranker may take for a question. Then, as after any failure, the search's order stays."`
 	HTTP            httpserver.Config
 	Provider        provider.Config
 	Telemetry       telemetry.Config
@@ -41,6 +47,12 @@ func (c Config) Validate() []error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		faults = append(faults, fmt.Errorf("DOC_PROCESSOR_URL: %q: an address such as http://localhost:8101", c.DocProcessorURL))
 	}
+	if u, err := url.Parse(c.RerankURL); c.RerankURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		faults = append(faults, fmt.Errorf("RERANK_URL: %q: an address such as http://localhost:8001", c.RerankURL))
+	}
+	if c.RerankAPI != string(rerank.VLLM) && c.RerankAPI != string(rerank.TEI) {
+		faults = append(faults, fmt.Errorf("RERANK_API: %q: vllm or tei", c.RerankAPI))
+	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -49,6 +61,7 @@ func (c Config) Validate() []error {
 		{"INGEST_TIMEOUT", c.IngestTimeout},
 		{"DOCUMENT_TIMEOUT", c.DocumentTimeout},
 		{"DOC_PROCESSOR_PATIENCE", c.ReaderPatience},
+		{"RERANK_TIMEOUT", c.RerankTimeout},
 	} {
 		if d.value <= 0 {
 			faults = append(faults, fmt.Errorf("%s: %v: a duration above 0s", d.name, d.value))

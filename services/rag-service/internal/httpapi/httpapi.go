@@ -59,7 +59,7 @@ func New(o Options) *API { return &API{o: o} }
 
 // Reads are the routes that store nothing though their method could, as for
 // [httpserver.Options].
-func Reads() []string { return []string{"POST /query"} }
+func Reads() []string { return []string{"POST /query", "POST /search"} }
 
 // Register adds the routes.
 func (a *API) Register(r *gin.Engine) {
@@ -71,6 +71,7 @@ func (a *API) Register(r *gin.Engine) {
 	r.GET("/debug/documents", quick, problem.Handler(a.debugDocuments))
 	r.GET("/debug/sources", quick, problem.Handler(a.debugSources))
 	r.POST("/query", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.query))
+	r.POST("/search", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.search))
 	r.POST("/ingest", upload, problem.Handler(a.ingest))
 	r.POST("/ingest-pdf", upload, problem.Handler(a.ingestPDF))
 	r.POST("/ingest-all-manuals", httpserver.Limit(small, a.o.IngestTimeout), problem.Handler(a.ingestAll))
@@ -95,6 +96,7 @@ func (a *API) root(c *gin.Context) error {
 		Service: "rag-service", Status: "healthy", VectorstoreReady: ready,
 		Endpoints: map[string]string{
 			"POST /query":              "Ask the manuals: {\"question\": …, \"top_k\": 4}. With Accept: text/event-stream the answer comes sentence by sentence.",
+			"POST /search":             "Find passages without an answer: {\"question\": …, \"top_k\": 10}.",
 			"POST /ingest":             "Ingest texts: {\"documents\": […], \"filenames\": […]}.",
 			"POST /ingest-pdf":         "Ingest a PDF: multipart, field \"file\".",
 			"POST /ingest-all-manuals": "Ingest the folder that MANUALS_PATH names.",

@@ -91,12 +91,8 @@ func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, erro
 	if err := s.checkQuestion(q); err != nil {
 		return Answer{}, err
 	}
-	size, err := s.index.Size(ctx)
-	if err != nil {
+	if err := s.filled(ctx); err != nil {
 		return Answer{}, err
-	}
-	if size.Chunks == 0 {
-		return Answer{}, fault.New(fault.Unavailable, "No manuals have been ingested yet: put them into the folder that MANUALS_PATH names and POST /ingest-all-manuals, or POST /ingest-pdf.")
 	}
 	n := q.TopK
 	if n == 0 {

@@ -36,8 +36,9 @@ type Passage struct {
 
 // results is what a question found.
 type results struct {
-	passages []Passage
-	covered  bool
+	passages  []Passage
+	covered   bool
+	reranking Reranking
 }
 
 // search finds at least n passages, if there are as many, and judges whether
@@ -49,12 +50,13 @@ func (s *Service) search(ctx context.Context, text string, n int) (results, erro
 		return results{}, err
 	}
 	if len(q.terms) == 0 {
-		return results{}, nil
+		return results{reranking: NotReranked}, nil
 	}
 	q.weigh(found)
 	sc := newScorer(s.analyzer, q)
 	ranked := sc.rank(found.Hits)
 	r := results{covered: covered(ranked, q.known(), found.Total)}
+	ranked, r.reranking = s.rerank(ctx, text, ranked)
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{
 			Source: e.hit.Source, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page,

@@ -16,6 +16,7 @@ type Options struct {
 	Index     Index
 	Reader    Reader
 	Generator Generator
+	Reranker  Reranker // nil for none
 	Logger    *slog.Logger
 	// ManualsPath is the folder of manuals; empty when there is none.
 	ManualsPath string
@@ -31,6 +32,7 @@ type Service struct {
 	index       Index
 	reader      Reader
 	generator   Generator
+	reranker    Reranker
 	logger      *slog.Logger
 	manualsPath string
 	maxFile     int64
@@ -48,7 +50,7 @@ type Service struct {
 func New(o Options) *Service {
 	a := bm25.NewAnalyzer()
 	s := &Service{
-		index: o.Index, reader: o.Reader, generator: o.Generator, logger: o.Logger,
+		index: o.Index, reader: o.Reader, generator: o.Generator, reranker: o.Reranker, logger: o.Logger,
 		manualsPath: o.ManualsPath, maxFile: o.MaxFile, patience: o.Patience,
 		analyzer: a, language: newLanguage(a),
 		turn:     make(chan struct{}, 1),

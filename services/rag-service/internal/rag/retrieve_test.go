@@ -1,0 +1,101 @@
+package rag_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"signpost.internal/services/rag-service/internal/rag"
+)
+
+// reranker scores texts that hold its word above the others, or fails.
+type reranker struct {
+	word string
+	err  error
+	read []string
+}
+
+func (r *reranker) Rerank(_ context.Context, _ string, texts []string) ([]float64, error) {
+	r.read = texts
+	scores := make([]float64, len(texts))
+	for i, text := range texts {
+		if strings.Contains(text, r.word) {
+			scores[i] = 7
+		}
+	}
+	return scores, r.err
+}
+
+func TestReranker(t *testing.T) {
+	f := newFixture(t)
+	f.ingest(t)
+	r := &reranker{word: "£50,000"}
+	s := rag.New(rag.Options{Index: f.index, Generator: f.model, Reranker: r, Logger: slog.New(slog.DiscardHandler)})
+	q := rag.Question{Text: "On what day and date do agents visit after the standard application?", TopK: 3}
+	plain, err := f.Find(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plain.Results) != 3 || plain.Reranking != rag.NotReranked {
+		t.Fatalf("%+v", plain)
+	}
+	found, err := s.Find(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Reranking != rag.Reranked || found.Results[0].Source != "relief.txt" || found.Results[0].Score != 7 || found.Covered != plain.Covered {
+		t.Errorf("%+v", found)
+	}
+	if len(r.read) != 3 || !slices.ContainsFunc(r.read, func(text string) bool { return strings.Contains(text, relief) }) {
+		t.Errorf("the reranker reads %q", r.read)
+	}
+
+	r.err = errors.New("no such model")
+	found, err = s.Find(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Reranking != rag.RerankFailed || found.Results[0].Source != plain.Results[0].Source || found.Results[0].Score != plain.Results[0].Score {
+		t.Errorf("after a failure: %+v", found)
+	}
+}
+
+// A passage's neighbours are those of its own document, also where other sources
+// contain its name.
+func TestFindsNeighbours(t *testing.T) {
+	f := newFixture(t)
+	f.reader.split = "\f"
+	pages := func(word string) string {
+		return word + " one is the beginning of the book that we read here together.\f" +
+			word + " two is about wombats and their burrows in the hills by the sea.\f" +
+			word + " three is the end of the book that we read here together, at last."
+	}
+	for name, word := range map[string]string{"a/book.pdf": "Alpha", "book.pdf": "Beta", "z/book.pdf": "Gamma"} {
+		if _, err := f.IngestFile(t.Context(), name, []byte(pages(word))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, word := range map[string]string{"a/book.pdf": "Alpha", "book.pdf": "Beta", "z/book.pdf": "Gamma"} {
+		for _, at := range []struct {
+			page          string
+			before, after bool
+		}{{"one", false, true}, {"two", true, true}, {"three", true, false}} {
+			found, err := f.Find(t.Context(), rag.Question{Text: word + " " + at.page, TopK: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := found.Results[0]
+			if r.Source != name || (r.Before != nil) != at.before || (r.After != nil) != at.after {
+				t.Errorf("%s %s: %+v", word, at.page, r)
+			}
+			for _, c := range []*rag.Chunk{r.Before, r.After} {
+				if c != nil && !strings.HasPrefix(c.Text, word) {
+					t.Errorf("%s %s stands beside %q", word, at.page, c.Text)
+				}
+			}
+		}
+	}
+}
