@@ -62,6 +62,7 @@ const (
 // term is a distinct word of a question that is not a stop word.
 type term struct {
 	id     uint32
+	word   string   // as it was written, in lower case; empty for what a phrase stands for
 	others []uint32 // synonyms
 	ask    float64  // 1, or askWeight for a word of asking
 	weight float64  // ask times its IDF; how much the question is about it
@@ -108,14 +109,13 @@ func newLanguage(a *bm25.Analyzer) *language {
 // analyse reads a question. The terms have no weight until weigh is called.
 func (l *language) analyse(text string) question {
 	q := question{figure: soughtFigure(text)}
-	values := map[uint32]float32{}
 	add := func(t term) {
-		if _, seen := values[t.id]; seen {
-			return
+		if !slices.ContainsFunc(q.terms, func(other term) bool { return other.id == t.id }) {
+			q.terms = append(q.terms, t)
 		}
-		values[t.id] = float32(t.ask)
-		q.terms = append(q.terms, t)
 	}
+	text = written(text)
+	words := slices.Collect(bm25.Words(text))
 	tokens := l.analyzer.Tokens(text)
 	for _, names := range l.places {
 		if slices.ContainsFunc(tokens, func(t bm25.Token) bool { return slices.Contains(names, t.ID) }) {
@@ -132,7 +132,17 @@ func (l *language) analyse(text string) question {
 		if l.ask[t.ID] || i < said {
 			ask = askWeight
 		}
-		add(term{id: t.ID, ask: ask, others: l.thesaurus.words[t.ID]})
+		add(term{id: t.ID, word: words[t.Position], ask: ask, others: l.thesaurus.words[t.ID]})
+	}
+	q.compile()
+	return q
+}
+
+// compile makes the vector of the terms.
+func (q *question) compile() {
+	values := map[uint32]float32{}
+	for _, t := range q.terms {
+		values[t.id] = max(values[t.id], float32(t.ask))
 	}
 	for _, t := range q.terms {
 		for _, other := range t.others {
@@ -141,11 +151,10 @@ func (l *language) analyse(text string) question {
 			}
 		}
 	}
-	q.vector.IDs = slices.Sorted(maps.Keys(values))
+	q.vector = bm25.Vector{IDs: slices.Sorted(maps.Keys(values))}
 	for _, id := range q.vector.IDs {
 		q.vector.Values = append(q.vector.Values, values[id])
 	}
-	return q
 }
 
 // weigh sets the terms' weights from what a search found. A word that no chunk

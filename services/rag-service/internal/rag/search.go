@@ -53,6 +53,16 @@ func (s *Service) search(ctx context.Context, text string, n int) (results, erro
 		return results{reranking: NotReranked}, nil
 	}
 	q.weigh(found)
+	misspelt, err := s.respell(ctx, &q)
+	if err != nil {
+		return results{}, err
+	}
+	if misspelt {
+		if found, err = s.index.Search(ctx, q.vector, candidates); err != nil {
+			return results{}, err
+		}
+		q.weigh(found)
+	}
 	sc := newScorer(s.analyzer, q)
 	ranked := sc.rank(found.Hits)
 	r := results{covered: covered(ranked, q.known(), found.Total)}

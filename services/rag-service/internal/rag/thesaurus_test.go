@@ -45,8 +45,8 @@ func TestThesaurus(t *testing.T) {
 		{"Which cars?", "van", true},
 		{"Which car?", "motor", false}, // an entry of several words is asked, never found
 		{"a motor car", "van", true},
-		{"two grand", "thousand", true},
-		{"two thousand", "grand", false},
+		{"about a grand in all", "000", true},
+		{"a thousand", "grand", false},
 		{"They let him go.", "dismissed", true},
 		{"They let him not ever again go.", "dismissed", false},
 		{"Go! Let me!", "dismissed", false},
