@@ -14,7 +14,7 @@ import (
 )
 
 // Version changes whenever the same pages would be cut differently.
-const Version = 1
+const Version = 2
 
 // The sizes of passages, in words.
 const (
@@ -231,13 +231,29 @@ func pieces(text string) []string {
 			flush()
 		}
 		for len(words) > maxWords {
-			out = append(out, strings.Join(words[:maxWords], " "))
-			words = words[maxWords:]
+			n := cut(words)
+			out = append(out, strings.Join(words[:n], " "))
+			words = words[n:]
 		}
 		current = append(current, words...)
 	}
 	flush()
 	return out
+}
+
+// unitWords is how far back a cut looks for a place that parts no number from what
+// it counts.
+const unitWords = 8
+
+// cut returns how many of the words, more than maxWords, make the next piece: a
+// number stays with the word after it, and a sign of money with its number.
+func cut(words []string) int {
+	for n := maxWords; n > maxWords-unitWords; n-- {
+		if last := words[n-1]; !strings.ContainsAny(last, "0123456789") && last != "£" {
+			return n
+		}
+	}
+	return maxWords
 }
 
 func wordCount(text string) int {
