@@ -462,9 +462,10 @@ func (r *Record) findCorrections() {
 					}
 				}
 				r.warnCorrected(l, old, next)
-			case butRE.MatchString(between) && notRE.MatchString(l.Text[:old.Start]):
+			case butRE.MatchString(between) && notRE.MatchString(behind(l.Text, old.Start)):
 				// "not £340 but £304".
-				start := notRE.FindStringIndex(l.Text[:old.Start])[0]
+				near := behind(l.Text, old.Start)
+				start := old.Start - len(near) + notRE.FindStringIndex(near)[0]
 				old.Superseded = true
 				l.edits = append(l.edits, edit{span{start, next.Start}, ""})
 				r.warnCorrected(l, old, next)
@@ -531,9 +532,9 @@ func (r *Record) secondThought(said earlier, i int) {
 		if next.Superseded || next.Internal || next.Kind != Amount && next.Kind != Date && next.Kind != Reference && next.Kind != Percentage {
 			continue
 		}
-		before := l.Text[:next.Start]
+		before := behind(l.Text, next.Start)
 		starred := j == 0 && starredRE.MatchString(before)
-		second := secondRE.MatchString(l.Text) && len(before) <= lookAround
+		second := secondRE.MatchString(before) && next.Start <= lookAround
 		then := thenRE.MatchString(before)
 		if !starred && !second && !then {
 			continue
@@ -563,11 +564,18 @@ func names(text string) []string {
 	return out
 }
 
+// maxRetracted is how many facts are looked at for the one that is taken back.
+const maxRetracted = 40
+
 // retracted finds the fact that the one of line i takes the place of.
 func (r *Record) retracted(i int, next *Fact, near bool, of []string) (*Fact, bool) {
+	looked := 0
 	for k := i; k >= max(0, i-12); k-- {
 		l := &r.Lines[k]
 		for j := len(l.Facts) - 1; j >= 0; j-- {
+			if looked++; looked > maxRetracted {
+				return nil, false
+			}
 			old := &l.Facts[j]
 			if old.Kind != next.Kind || old.Superseded || old.Internal || old.Value == next.Value || k == i && old.Start >= next.Start {
 				continue
@@ -577,7 +585,7 @@ func (r *Record) retracted(i int, next *Fact, near bool, of []string) (*Fact, bo
 				if j > 0 {
 					start = l.Facts[j-1].End
 				}
-				for _, name := range names(l.Text[start:old.Start]) {
+				for _, name := range names(l.Text[max(start, old.Start-lookAround):old.Start]) {
 					if slices.Contains(of, name) {
 						return old, true
 					}
