@@ -209,7 +209,7 @@ type citation struct {
 }
 
 func (a *API) query(c *gin.Context) error {
-	stream, err := wantsStream(c.Request.Header.Values("Accept"))
+	form, err := httpserver.Negotiate(c.Request.Header.Values("Accept"), asJSON, asStream)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (a *API) query(c *gin.Context) error {
 	if req.TopK != nil {
 		question.TopK = *req.TopK
 	}
-	if stream {
+	if form == asStream {
 		return a.stream(c, question)
 	}
 	answer, err := a.o.Service.Ask(c.Request.Context(), question, nil)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/munnerz/goautoneg"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/modelapi"
@@ -17,40 +16,11 @@ import (
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
-// wantsStream reports whether the Accept headers prefer an event stream to JSON.
-// They fail with NotAcceptable when they exclude both.
-func wantsStream(headers []string) (bool, error) {
-	header := strings.Join(headers, ",")
-	if header == "" {
-		return false, nil
-	}
-	asked := goautoneg.ParseAccept(header)
-	json, stream := quality(asked, "application", "json"), quality(asked, "text", "event-stream")
-	if json <= 0 && stream <= 0 {
-		return false, fault.New(fault.NotAcceptable, "The answer is to be had as application/json or, sentence by sentence, as text/event-stream; the Accept header names neither.")
-	}
-	return stream > json, nil
-}
-
-// quality is the weight that the most precise of the clauses gives a type.
-func quality(asked []goautoneg.Accept, kind, subtype string) float64 {
-	weight, precision := 0.0, 0
-	for _, clause := range asked {
-		found := 0
-		switch {
-		case clause.Type == kind && clause.SubType == subtype:
-			found = 3
-		case clause.Type == kind && clause.SubType == "*":
-			found = 2
-		case clause.Type == "*" && clause.SubType == "*":
-			found = 1
-		}
-		if found > precision {
-			weight, precision = clause.Q, found
-		}
-	}
-	return weight
-}
+// The forms of an answer.
+const (
+	asJSON   = "application/json"
+	asStream = "text/event-stream"
+)
 
 // The events of a stream. The README says what they mean to a client.
 const (
