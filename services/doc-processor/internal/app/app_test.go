@@ -170,26 +170,32 @@ func get(t *testing.T, url string, into any) {
 
 func upload(t *testing.T, url, name string, data []byte) string {
 	t.Helper()
+	var answer struct{ Markdown string }
+	send(t, form(t, url+"/process", name, data), &answer)
+	return answer.Markdown
+}
+
+// form is a request that sends a file.
+func form(t *testing.T, url, name string, data []byte) *http.Request {
+	t.Helper()
 	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", name)
+	w := multipart.NewWriter(&body)
+	part, err := w.CreateFormFile("file", name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := part.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	if err := form.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/process", &body)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, &body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", form.FormDataContentType())
-	var answer struct{ Markdown string }
-	send(t, r, &answer)
-	return answer.Markdown
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return r
 }
 
 func send(t *testing.T, r *http.Request, into any) {
@@ -199,7 +205,7 @@ func send(t *testing.T, r *http.Request, into any) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted {
 		t.Fatalf("%s: %s", r.URL.Path, response.Status)
 	}
 	if err := json.NewDecoder(response.Body).Decode(into); err != nil {

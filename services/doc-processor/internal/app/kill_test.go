@@ -3,10 +3,8 @@ package app
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
@@ -78,32 +76,8 @@ type jobState struct {
 
 func sendJob(t *testing.T, url, name string, data []byte) string {
 	t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := part.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := form.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/jobs", &body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", form.FormDataContentType())
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
 	var j jobState
-	if err := json.NewDecoder(response.Body).Decode(&j); err != nil || response.StatusCode != http.StatusAccepted {
-		t.Fatalf("%s, %v", response.Status, err)
-	}
+	send(t, form(t, url+"/jobs", name, data), &j)
 	return j.ID
 }
 
