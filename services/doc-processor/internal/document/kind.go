@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"encoding/binary"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -16,11 +17,16 @@ const (
 	PNG  Kind = "image/png"
 	JPEG Kind = "image/jpeg"
 	TIFF Kind = "image/tiff"
+	WebP Kind = "image/webp"
+	BMP  Kind = "image/bmp"
 	Text Kind = "text/plain" // also Markdown, which is read as it stands
 )
 
 // Accepted lists the formats in words.
-const Accepted = "PDF, PNG, JPEG, TIFF, and plain text or Markdown in UTF-8"
+const Accepted = "PDF, PNG, JPEG, TIFF, WebP, BMP, and plain text or Markdown in UTF-8"
+
+// Kinds lists the formats.
+func Kinds() []Kind { return []Kind{PDF, PNG, JPEG, TIFF, WebP, BMP, Text} }
 
 // SniffLength is how many of a file's first bytes [Sniff] wants to see.
 const SniffLength = 1024
@@ -38,11 +44,27 @@ func Sniff(head []byte) (Kind, bool) {
 		return JPEG, true
 	case bytes.HasPrefix(head, []byte("II*\x00")), bytes.HasPrefix(head, []byte("MM\x00*")):
 		return TIFF, true
+	case len(head) >= 12 && bytes.HasPrefix(head, []byte("RIFF")) && string(head[8:12]) == "WEBP":
+		return WebP, true
+	case isBMP(head):
+		return BMP, true
 	case len(head) > 0 && maybeText(head):
 		return Text, true
 	default:
 		return "", false
 	}
+}
+
+// isBMP looks at the two headers: the letters "BM" alone may begin a text.
+func isBMP(head []byte) bool {
+	if len(head) < 18 || !bytes.HasPrefix(head, []byte("BM")) || !bytes.Equal(head[6:10], make([]byte, 4)) {
+		return false
+	}
+	switch binary.LittleEndian.Uint32(head[14:]) {
+	case 12, 40, 52, 56, 64, 108, 124: // the sizes of the second header that there are
+		return true
+	}
+	return false
 }
 
 // isPDF finds the header at the start, or on a later line among the first

@@ -92,6 +92,10 @@ func reason(err error) string {
 	return "The page could not be read."
 }
 
+// doubtful is the confidence of a page below which its reader is warned: of clean
+// scans it is 0.85 and more.
+const doubtful = 0.75
+
 // assemble puts the result of the pages together. A document of which no page
 // could be read is refused with the first page's reason.
 func (p *Processor) assemble(ctx context.Context, sheets []sheet, result *Result) error {
@@ -104,6 +108,9 @@ func (p *Processor) assemble(ctx context.Context, sheets []sheet, result *Result
 		}
 		if page.Error != "" {
 			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d: %s", page.Number, page.Error))
+		}
+		if page.Method == Tesseract && *page.Confidence < doubtful {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d was read with doubt (confidence %.2f): check it against the document", page.Number, *page.Confidence))
 		}
 		if s.text.Notice != "" {
 			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d %s", page.Number, s.text.Notice))

@@ -151,7 +151,7 @@ type capabilities struct {
 
 func (a *API) capabilities(c *gin.Context) {
 	c.JSON(http.StatusOK, capabilities{
-		MediaTypes:   []document.Kind{document.PDF, document.PNG, document.JPEG, document.TIFF, document.Text},
+		MediaTypes:   document.Kinds(),
 		Methods:      a.methods(c.Request.Context()),
 		PDFReader:    a.options.PDFReader,
 		OCRLanguages: a.options.OCRLanguages,

@@ -12,7 +12,9 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/document"
@@ -141,6 +143,10 @@ func (p *picture) check(r io.Reader) error {
 		config, err = png.DecodeConfig(r)
 	case document.JPEG:
 		config, err = jpeg.DecodeConfig(r)
+	case document.WebP:
+		config, err = webp.DecodeConfig(r)
+	case document.BMP:
+		config, err = bmp.DecodeConfig(r)
 	default:
 		config, err = tiff.DecodeConfig(r)
 	}
@@ -163,13 +169,17 @@ func (p *picture) decode(r io.Reader) (image.Image, error) {
 		return png.Decode(r)
 	case document.JPEG:
 		return jpeg.Decode(r)
+	case document.WebP:
+		return webp.Decode(r)
+	case document.BMP:
+		return bmp.Decode(r)
 	default:
 		return tiff.Decode(r)
 	}
 }
 
 func pictureFault(err error) error {
-	return fault.Wrap(fault.Invalid, err, "The image is damaged, cut off or of a variant that is not read. Send a whole PNG, baseline or progressive JPEG, or TIFF without JPEG compression.")
+	return fault.Wrap(fault.Invalid, err, "The image is damaged, cut off or of a variant that is not read. Send a whole PNG, baseline or progressive JPEG, WebP, BMP, or TIFF without JPEG compression.")
 }
 
 func byteOrder(tiff []byte) binary.ByteOrder {

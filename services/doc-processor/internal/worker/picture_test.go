@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"image"
 	"image/color"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
 	"signpost.internal/pkg/fault"
@@ -62,6 +64,46 @@ func openBytes(t *testing.T, kind document.Kind, data []byte, maxPixels int) (*p
 		t.Fatal(err)
 	}
 	return openPicture(path, kind, maxPixels)
+}
+
+func TestWebPAndBMP(t *testing.T) {
+	var b bytes.Buffer
+	if err := bmp.Encode(&b, grey(30, 20, 100)); err != nil {
+		t.Fatal(err)
+	}
+	dot, err := base64.StdEncoding.DecodeString("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, tc := range map[document.Kind]struct {
+		data []byte
+		size image.Point
+	}{document.BMP: {b.Bytes(), image.Pt(30, 20)}, document.WebP: {dot, image.Pt(1, 1)}} {
+		if got, ok := document.Sniff(tc.data); got != kind || !ok {
+			t.Errorf("%s is told as %s", kind, got)
+		}
+		p, err := openBytes(t, kind, tc.data, 1000)
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		img, _, err := p.page(0)
+		if err != nil || img.Rect.Size() != tc.size {
+			t.Errorf("%s: %v, %v", kind, img, err)
+		}
+		cut, err := openBytes(t, kind, tc.data[:len(tc.data)/2], 1000)
+		if err == nil {
+			_, _, err = cut.page(0)
+		}
+		if fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%s cut off: %v", kind, err)
+		}
+	}
+	if _, err := openBytes(t, document.BMP, b.Bytes(), 500); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a BMP of too many pixels: %v", err)
+	}
+	if kind, ok := document.Sniff([]byte("BMA and BMW are names.")); kind != document.Text || !ok {
+		t.Errorf("a text is told as %s", kind)
+	}
 }
 
 func TestEveryImageOfATIFF(t *testing.T) {

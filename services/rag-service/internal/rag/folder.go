@@ -18,7 +18,7 @@ import (
 // plain text.
 func kinds() map[string]bool {
 	return map[string]bool{
-		".pdf": false, ".png": false, ".jpg": false, ".jpeg": false, ".tif": false, ".tiff": false,
+		".pdf": false, ".png": false, ".jpg": false, ".jpeg": false, ".tif": false, ".tiff": false, ".webp": false, ".bmp": false,
 		".txt": true, ".md": true,
 	}
 }
@@ -51,7 +51,7 @@ func (s *Service) IngestFolder(ctx context.Context) (FolderReport, error) {
 	}
 	if len(items) == 0 {
 		return FolderReport{}, fault.New(fault.NotFound, "There are no documents in the folder that MANUALS_PATH names. "+
-			"PDF, PNG, JPEG, TIFF, text (.txt) and Markdown (.md) files are ingested.")
+			"PDF, PNG, JPEG, TIFF, WebP, BMP, text (.txt) and Markdown (.md) files are ingested.")
 	}
 	outcomes, err := s.ingest(ctx, items)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Service) walk(ctx context.Context, root *os.Root) (items []item, skippe
 		case checkSource(name) != nil:
 			skip(strings.ToValidUTF8(name, "\uFFFD"), "The file's name is not plain UTF-8.")
 		case !known || strings.HasPrefix(entry.Name(), "."):
-			skip(name, "Not a document that is ingested: PDF, PNG, JPEG, TIFF, .txt and .md are.")
+			skip(name, "Not a document that is ingested: PDF, PNG, JPEG, TIFF, WebP, BMP, .txt and .md are.")
 		case statErr != nil && entry.Type()&fs.ModeSymlink != 0:
 			skip(name, "A link that leads out of the folder, or nowhere.")
 		case statErr != nil:
