@@ -90,3 +90,38 @@ func TestNoCorrection(t *testing.T) {
 		}
 	}
 }
+
+// Each way of saying who is to do something puts it under that heading, with its
+// deadline.
+func TestFormsOfActions(t *testing.T) {
+	for notes, ours := range map[string]bool{
+		"1. Send budget to Dune (us) by 10/3":                               true,
+		"- Send budget to Dune (client) by 10/3":                            false,
+		"Send budget to Dune by 10/3 - me":                                  true,
+		"Send budget to Dune -> cl, by 10/3":                                false,
+		"Action us: send budget to Dune by 10/3":                            true,
+		"Action cl: send budget to Dune by 10/3":                            false,
+		"Example: send budget to Dune by 10/3":                              false,
+		"I'm to send budget to Dune by 10/3.":                               true,
+		"Example is to send budget to Dune by 10/3.":                        false,
+		"Intermediary (us) to send budget to Dune by 10/3":                  true,
+		"CAB to send budget to Dune by 10/3":                                true,
+		"I said I'd send budget to Dune by 10/3.":                           true,
+		"Client said she would send budget to Dune by 10/3.":                false,
+		"It was agreed that we would send budget to Dune by 10/3.":          true,
+		"Agreed with the client that she will send budget to Dune by 10/3.": false,
+		"Gonna send budget to Dune by 10/3 myself":                          true,
+		"We agreed a plan, and Example is to send budget to Dune by 10/3.":  false,
+		"WE TO SEND BUDGET TO DUNE BY 10/3:":                                true,
+	} {
+		s := Read(notes, "Ms Ann Example").Sections()
+		right, wrong := text(s.Yours, ""), text(s.Ours, "")
+		if ours {
+			right, wrong = wrong, right
+		}
+		right, wrong = strings.ToLower(right), strings.ToLower(wrong)
+		if !strings.Contains(right, "send budget to dune") || !strings.Contains(right, "10/3") || strings.Contains(wrong, "budget") {
+			t.Errorf("%q: ours %t: ours %q, the client's %q", notes, ours, text(s.Ours, ""), text(s.Yours, ""))
+		}
+	}
+}

@@ -159,8 +159,12 @@ func (l *Line) body(s segment, from int) string {
 			edits = append(edits, edit{h.span, ""})
 		}
 	}
-	if m := taggedRE.FindStringIndex(text[from:s.end]); m != nil && s.action {
-		edits = append(edits, edit{span{from + m[0], from + m[1]}, ""})
+	if m := taggedRE.FindStringSubmatchIndex(text[from:s.end]); m != nil && s.action {
+		end := m[1]
+		if m[10] >= 0 { // the deadline after the tag stays
+			end = m[10]
+		}
+		edits = append(edits, edit{span{from + m[0], from + end}, ""})
 	}
 	for _, e := range append(trade.edits(text, from, s.end), clientEdits(text, from, s.end)...) {
 		if !l.inFact(e.span) {

@@ -17,23 +17,28 @@ var thirdPartiesText string
 // like. "CT" is the client only where a verb or preposition shows it: it is
 // council tax as well.
 const (
-	usPattern     = `(?:i|we|me|us|adviser|advisor|the adviser|the advisor|caseworker|the caseworker|case worker|debt adviser|this office|our office)`
+	usPattern     = `(?:i|we|me|us|adviser|advisor|the adviser|the advisor|caseworker|the caseworker|case worker|debt adviser|this office|our office|cab|the cab|bureau|the bureau|citizens advice)`
 	clientPattern = `(?:(?:ct|cl|clt|client) ?[12]|ct|cl|clt|client|the client|the ct|our client)`
-	willPattern   = `(?:['’]ll|\s+will|\s+(?:is|are|am)\s+going\s+to|['’](?:s|re|m)\s+going\s+to|\s+(?:has|have)?\s*(?:also\s+)?(?:agreed|promised|undertaken|offered|intends?|plans?)\s+to|\s+(?:needs?|has|have)\s+to|\s+must|\s+should|\s+shall|\s+to|\s+is\s+to|\s+are\s+to|\s+am\s+to)`
+	willPattern   = `(?:['’]ll|\s+will|\s+(?:is|are|am)\s+(?:going\s+to|gonna)|['’](?:s|re|m)\s+(?:going\s+to|gonna|to)|\s+(?:has|have)?\s*(?:also\s+)?(?:agreed|promised|undertaken|offered|intends?|plans?)\s+to|\s+(?:needs?|has|have)\s+to|\s+must|\s+should|\s+shall|\s+to|\s+is\s+to|\s+are\s+to|\s+am\s+to)`
 	hedgePattern  = `(?:\s+(?:also|then|now|both|just|still|try\s+(?:to|and)))*`
 )
 
 var (
 	ownSubjectRE = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `)|(he|she|they|you|both))(` + willPattern + `)(` + hedgePattern + `)\s+((not\s+)?[a-z][\w'’-]*)`)
-	otherRE      = regexp.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+going\s+to|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
-	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:that\s+|[:,-]\s*)?`)
+	otherRE      = regexp.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+(?:going\s+to|gonna|to)|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
+	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:(?:with|by)\s+(?:the\s+)?(?:client|ct|cl|her|him|them)\s+)?(?:that\s+|[:,-]\s*)?`)
 	askedRE      = regexp.MustCompile(`(?i)^(?:(?:i|we)\s+(?:have\s+|['’]ve\s+)?|adviser\s+)?(?:also\s+|then\s+)?(?:asked|advised|told|reminded|instructed|recommended|encouraged|suggested|warned)\s+(?:that\s+)?(?:the\s+)?(ct|cl|client|her|him|them|she|he|they)(\s+to|\s+should|\s+must|\s+needs?\s+to|\s+not\s+to)\s+([a-z][\w'’-]*)`)
 	wasAskedRE   = regexp.MustCompile(`(?i)^(?:the\s+)?(ct|cl|client|she|he|they)\s+(?:was\s+|is\s+|has been\s+)?(?:asked|advised|told|reminded|instructed)\s+(?:not\s+)?to\s+([a-z][\w'’-]*)`)
-	labelledRE   = regexp.MustCompile(`(?i)^\[?(?:(` + usPattern + `|adv|our action|action for us|us/me)|(` + clientPattern + `|client action|ct action|action for (?:client|ct)))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
-	taggedRE     = regexp.MustCompile(`(?i)\s*[([]\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `))\s*(?:to do|action)?\s*[)\]]\s*[.;]?\s*$`)
+	labelledRE   = regexp.MustCompile(`(?i)^\[?(?:actions?\s*(?:for|by|on|-|–|:)?\s+)?(?:(` + usPattern + `|adv|our action|us/me)|(` + clientPattern + `|client action|ct action))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
+	taggedRE     = regexp.MustCompile(`(?i)(?:\s*[([]\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `))\s*(?:to do|action)?\s*[)\]]|\s+(?:[-–—=]*>|→|[-–—]+|/)\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `)))(?:\s*,?(\s+(?:by|before|on|due)\s.{1,40}))?[.;]?\s*$`)
+	namedRE      = regexp.MustCompile(`^(\p{L}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)?)\s*:\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
+	roleRE       = regexp.MustCompile(`(?i)^[\p{L} ]{2,30}\s*\(\s*(?:(` + usPattern + `)|(` + clientPattern + `))\s*\)` + willPattern + hedgePattern + `\s+([a-z][\w'’-]*)`)
+	// What somebody said that they would do, or what was agreed that they would.
+	saidRE       = regexp.MustCompile(`(?i)^(?:(i|we)|(ct|cl|client|the client|she|he|they))\s+(?:have\s+|has\s+|also\s+)?(?:said|says|promised|confirmed|offered|agreed|undertook)\s+(?:that\s+)?(?:i|we|she|he|they)(?:['’]d|['’]ll|\s+would|\s+will)\s+(?:also\s+|try\s+to\s+|try\s+and\s+)?([a-z][\w'’-]*)`)
+	wouldRE      = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `|she|he|they))(?:['’]d|\s+would|\s+should)\s+(?:also\s+)?([a-z][\w'’-]*)`)
 	byAgentRE    = regexp.MustCompile(`(?i)\bto be \w+\b.*\bby (?:(` + usPattern + `)|(?:the )?(` + clientPattern + `))\b`)
 	passiveRE    = regexp.MustCompile(`(?i)\b(?:to be|must be|needs? to be|will be|should be) (\w+(?:ed|en|nt|ne|de|id|lt))\b`)
-	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
+	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|gonna|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
 	whenRE       = regexp.MustCompile(`(?i)^(?:if|when|once|as soon as|unless|after)\b[^.;,]{1,120}?\s((?:i|we|ct|client|the client|she|he)(?:['’]ll|\s+will|\s+must|\s+should|\s+to)\s)`)
 	conditionRE  = regexp.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
 	leadInRE     = regexp.MustCompile(`(?i)^(?:and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
@@ -164,6 +169,16 @@ type found struct {
 	notes  bool // reads like an action whose owner the notes do not say
 }
 
+// owned reports whether the notes say who is to do something.
+func (f found) owned() bool { return f.action && f.owner != Unknown }
+
+// begins reports whether a clause begins with the client's name and says what the
+// client will do.
+func (s subjects) begins(text string) bool {
+	m := otherRE.FindStringSubmatch(text)
+	return m != nil && s.owner(m[1]) == Client
+}
+
 // parse reads one clause: is it something to be done, and by whom. context is
 // the text before it on the line and the line before, to settle "she".
 func (s subjects) parse(clause, context string) found {
@@ -211,8 +226,22 @@ func (s subjects) subject(text, context string, agreed bool) found {
 	}
 	if m := taggedRE.FindStringSubmatchIndex(text); m != nil {
 		if word := wordRE.FindString(text); imperative(word) {
-			return found{action: true, owner: either(m[2] >= 0)}
+			return found{action: true, owner: either(m[2] >= 0 || m[6] >= 0)}
 		}
+	}
+	if m := namedRE.FindStringSubmatch(text); m != nil && s.owner(m[1]) == Client && imperative(m[2]) {
+		return found{action: true, owner: Client, verb: strings.Index(text, ":") + 1 + strings.Index(text[strings.Index(text, ":")+1:], m[2]), strip: true}
+	}
+	if m := roleRE.FindStringSubmatchIndex(text); m != nil && imperative(text[m[6]:m[7]]) {
+		return found{action: true, owner: either(m[2] >= 0), verb: m[6], strip: true}
+	}
+	if m := saidRE.FindStringSubmatchIndex(text); m != nil && imperative(text[m[6]:m[7]]) {
+		if m[2] >= 0 || !isPronoun(strings.ToLower(text[m[4]:m[5]])) || !s.mentionsOther(context) {
+			return found{action: true, owner: either(m[2] >= 0), verb: m[6], strip: true}
+		}
+	}
+	if m := wouldRE.FindStringSubmatchIndex(text); m != nil && agreed && imperative(text[m[6]:m[7]]) {
+		return found{action: true, owner: either(m[2] >= 0), verb: m[6], strip: true}
 	}
 	if m := askedRE.FindStringSubmatchIndex(text); m != nil {
 		if who := strings.ToLower(text[m[2]:m[3]]); !isPronoun(who) || !s.mentionsOther(context) {
@@ -239,6 +268,9 @@ func (s subjects) subject(text, context string, agreed bool) found {
 	}
 	if m := bareWillRE.FindStringSubmatchIndex(text); m != nil {
 		if word := strings.ToLower(text[m[2]:m[3]]); !notVerbs[word] && !stative[word] {
+			if myselfRE.MatchString(text) {
+				return found{action: true, owner: Us, verb: m[2], strip: true}
+			}
 			return found{notes: true, verb: m[2]}
 		}
 		return found{}
@@ -249,7 +281,7 @@ func (s subjects) subject(text, context string, agreed bool) found {
 	if m := otherRE.FindStringSubmatchIndex(text); m != nil {
 		verb := strings.ToLower(text[m[8]:m[9]])
 		plainTo := strings.TrimSpace(strings.ToLower(text[m[4]:m[5]])) == "to"
-		if notVerbs[verb] || stative[verb] || plainTo && !imperative(verb) {
+		if notVerbs[verb] || stative[verb] && verb != "get" || plainTo && !imperative(verb) {
 			return found{}
 		}
 		name := text[m[2]:m[3]]
@@ -259,6 +291,8 @@ func (s subjects) subject(text, context string, agreed bool) found {
 		switch owner := s.owner(name); {
 		case owner == Client:
 			return found{action: true, owner: Client, verb: m[8], strip: true}
+		case verb == "get":
+			return found{}
 		case owner == ThirdParty:
 			return found{action: true, owner: ThirdParty, verb: m[8]}
 		case personRE.MatchString(name):
@@ -321,6 +355,9 @@ func (s subjects) own(text string, m []int, context string, agreed bool) found {
 	return found{action: true, owner: Client, verb: start, strip: true}
 }
 
+// myselfRE shows who writes of what is to be done.
+var myselfRE = regexp.MustCompile(`(?i)\b(?:myself|ourselves)\b`)
+
 // personRE finds what can be somebody's name.
 var personRE = regexp.MustCompile(`^\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?$`)
 
@@ -364,7 +401,7 @@ var (
 	neverEnd   = set(`mr mrs ms dr st no nos ref eg e.g i.e ie vs acct acc tel a/c approx incl re cf`)
 	shortForms = set(`mr mrs ms dr st no nos ref approx eg e.g i.e ie etc vs inc acct acc tel ltd co p.a a.m p.m pm am jan feb mar apr jun jul
 		aug sep sept oct nov dec mon tue tues wed weds thu thur thurs fri sat sun ext rd ave dept bal c o.d re cf p.w p.c.m pw pcm pa yr yrs wk wks mth mths mins hrs`)
-	clauseRE = regexp.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
+	clauseRE = regexp.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|['’](?:m|re)\s+to\s|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
 )
 
 // findActions cuts each line into the clauses that become items of the letter,
@@ -396,7 +433,7 @@ func (r *Record) findActions() {
 			section, inActions = Unknown, true
 			l.heading, l.section, l.actions = true, Unknown, true
 			continue
-		case headingRE.MatchString(heading) || capsHeadRE.MatchString(heading) && len(l.Facts) == 0:
+		case (headingRE.MatchString(heading) || capsHeadRE.MatchString(heading) && len(l.Facts) == 0) && !r.subjects.parse(strings.ToLower(strings.TrimRight(heading, ":")), "").owned():
 			section, inActions = "", false
 			l.heading = true
 			continue
@@ -480,7 +517,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 			}
 			conditional = conditionStartRE.MatchString(ahead(text, m[1]))
 		default:
-			if depth > 0 || conditional || !clauseRE.MatchString(ahead(text, m[1])) {
+			if depth > 0 || conditional || !clauseRE.MatchString(ahead(text, m[1])) && !r.subjects.begins(ahead(text, m[1])) {
 				continue
 			}
 		}
@@ -494,7 +531,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 	slices.SortFunc(cuts, func(a, b span) int { return a.start - b.start })
 	var all []segment
 	context := ""
-	if index > 0 && !r.Lines[index-1].blank() && !r.Lines[index-1].heading {
+	if index > 0 && !r.Lines[index-1].blank() && !r.Lines[index-1].heading && !r.Lines[index-1].allHidden() {
 		context = behind(r.Lines[index-1].Text, len(r.Lines[index-1].Text))
 	}
 	for i := 0; i <= len(cuts); i++ {
