@@ -40,7 +40,7 @@ func NewService(ctx context.Context, documents []Document) (*Service, error) {
 		MaxFile: 1 << 30, Patience: time.Second,
 	})
 	for _, d := range documents {
-		outcome, err := s.rag.IngestFile(ctx, d.Name, []byte(strings.Join(d.Pages, "\f")))
+		outcome, err := s.rag.IngestFile(ctx, rag.Key{Collection: rag.DefaultCollection, Source: d.Name}, []byte(strings.Join(d.Pages, "\f")))
 		if err == nil {
 			err = outcome.Err()
 		}

@@ -24,9 +24,6 @@ import (
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
-// collection is the name of the one collection.
-const collection = "manuals"
-
 // apiVersion is the version that GET /health has always named.
 const apiVersion = "2.0.0"
 
@@ -79,7 +76,7 @@ func (a *API) Register(r *gin.Engine) {
 }
 
 func (a *API) ready(ctx context.Context) (rag.Size, bool) {
-	size, err := a.o.Index.Size(ctx)
+	size, err := a.o.Index.Size(ctx, rag.DefaultCollection)
 	return size, err == nil && size.Chunks > 0
 }
 
@@ -145,7 +142,7 @@ type stats struct {
 func (a *API) stats(c *gin.Context) error {
 	size, ready := a.ready(c.Request.Context())
 	c.JSON(http.StatusOK, stats{
-		TotalChunks: size.Chunks, TotalDocuments: size.Documents, CollectionName: collection,
+		TotalChunks: size.Chunks, TotalDocuments: size.Documents, CollectionName: rag.DefaultCollection,
 		Status: status(ready), Ingest: a.o.Service.Progress(),
 	})
 	return nil
@@ -343,7 +340,7 @@ func (a *API) ingest(c *gin.Context) error {
 	for i := range documents {
 		texts[i] = rag.Text{Name: names[i], Text: documents[i]}
 	}
-	outcomes, err := a.o.Service.IngestTexts(c.Request.Context(), texts)
+	outcomes, err := a.o.Service.IngestTexts(c.Request.Context(), rag.DefaultCollection, texts)
 	if err != nil {
 		return err
 	}
@@ -373,11 +370,12 @@ func (a *API) ingestPDF(c *gin.Context) error {
 		return fault.New(fault.Malformed, "The file's name must end in .pdf. Texts can be sent to /ingest, and scans put into the folder that MANUALS_PATH names.")
 	}
 	ctx := c.Request.Context()
-	outcome, err := a.o.Service.IngestFile(ctx, name, file.Bytes())
+	key := rag.Key{Collection: rag.DefaultCollection, Source: name}
+	outcome, err := a.o.Service.IngestFile(ctx, key, file.Bytes())
 	if err != nil {
 		return err
 	}
-	preview, err := a.o.Service.Preview(ctx, name, previewCharacters)
+	preview, err := a.o.Service.Preview(ctx, key, previewCharacters)
 	if err != nil {
 		return err
 	}
@@ -460,7 +458,7 @@ func (a *API) debugDocuments(c *gin.Context) error {
 		return fault.New(fault.Malformed, "The parameter source is not valid UTF-8.")
 	}
 	ctx := c.Request.Context()
-	hits, total, err := a.o.Index.Chunks(ctx, source, offset, limit)
+	hits, total, err := a.o.Index.Chunks(ctx, rag.DefaultCollection, source, offset, limit)
 	if err != nil {
 		return err
 	}
@@ -502,7 +500,7 @@ type debugSourcesResponse struct {
 
 func (a *API) debugSources(c *gin.Context) error {
 	ctx := c.Request.Context()
-	documents, err := a.o.Index.Documents(ctx)
+	documents, err := a.o.Index.Documents(ctx, rag.DefaultCollection)
 	if err != nil {
 		return err
 	}

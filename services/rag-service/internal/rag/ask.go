@@ -1,6 +1,7 @@
 package rag
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ const (
 type Question struct {
 	Text  string
 	Model string // empty for the configured one
+	// Collection is where it is asked; empty for the default one.
+	Collection string
+	Filter     Filter
 	TopK  int    // how many passages are wanted, 0 to MaxTopK
 }
 
@@ -76,6 +80,9 @@ type Event struct {
 // time and not after the answer.
 type Listener func(Event)
 
+// collection returns where the question is asked.
+func (q Question) collection() string { return cmp.Or(q.Collection, DefaultCollection) }
+
 func (l Listener) tell(e Event) {
 	if l != nil {
 		l(e)
@@ -91,14 +98,14 @@ func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, erro
 	if err := s.checkQuestion(q); err != nil {
 		return Answer{}, err
 	}
-	if err := s.filled(ctx); err != nil {
+	if err := s.filled(ctx, q.collection()); err != nil {
 		return Answer{}, err
 	}
 	n := q.TopK
 	if n == 0 {
 		n = defaultTopK
 	}
-	found, err := s.search(ctx, q.Text, n)
+	found, err := s.search(ctx, q, n)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -102,7 +102,7 @@ func (s *Service) walk(ctx context.Context, root *os.Root) (items []item, skippe
 		case !info.Mode().IsRegular():
 			skip(name, "Not a regular file.")
 		default:
-			items = append(items, item{source: name, folder: true, text: text, load: func() ([]byte, error) { return s.loadFile(root, name) }})
+			items = append(items, item{Key: Key{DefaultCollection, name}, folder: true, text: text, load: func() ([]byte, error) { return s.loadFile(root, name) }})
 		}
 		return nil
 	})
@@ -130,7 +130,7 @@ func (s *Service) missing(ctx context.Context, outcomes []Outcome) ([]string, er
 	for _, o := range outcomes {
 		present[o.Source] = o.Status != Skipped
 	}
-	documents, err := s.index.Documents(ctx)
+	documents, err := s.index.Documents(ctx, DefaultCollection)
 	if err != nil {
 		return nil, fmt.Errorf("listing documents: %w", err)
 	}

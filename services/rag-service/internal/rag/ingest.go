@@ -66,7 +66,8 @@ type Progress struct {
 
 // item is a document that waits to be ingested.
 type item struct {
-	source string
+	Key
+	Metadata
 	folder bool
 	load   func() ([]byte, error)
 	text   bool // its bytes are text
@@ -75,23 +76,23 @@ type item struct {
 // IngestTexts stores documents that were sent as text. The outcomes are in the
 // order of the documents. It fails with Malformed for names that are not plain
 // relative paths; nothing is stored then.
-func (s *Service) IngestTexts(ctx context.Context, texts []Text) ([]Outcome, error) {
+func (s *Service) IngestTexts(ctx context.Context, collection string, texts []Text) ([]Outcome, error) {
 	items := make([]item, len(texts))
 	for i, t := range texts {
 		if err := checkSource(t.Name); err != nil {
 			return nil, err
 		}
-		items[i] = item{source: t.Name, text: true, load: func() ([]byte, error) { return []byte(t.Text), nil }}
+		items[i] = item{Key: Key{collection, t.Name}, text: true, load: func() ([]byte, error) { return []byte(t.Text), nil }}
 	}
 	return s.ingest(ctx, items)
 }
 
 // IngestFile stores a PDF.
-func (s *Service) IngestFile(ctx context.Context, name string, data []byte) (Outcome, error) {
-	if err := checkSource(name); err != nil {
+func (s *Service) IngestFile(ctx context.Context, k Key, data []byte) (Outcome, error) {
+	if err := checkSource(k.Source); err != nil {
 		return Outcome{}, err
 	}
-	outcomes, err := s.ingest(ctx, []item{{source: name, load: func() ([]byte, error) { return data, nil }}})
+	outcomes, err := s.ingest(ctx, []item{{Key: k, load: func() ([]byte, error) { return data, nil }}})
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -99,15 +100,15 @@ func (s *Service) IngestFile(ctx context.Context, name string, data []byte) (Out
 }
 
 // Preview returns the beginning of a document's text, at most n characters.
-func (s *Service) Preview(ctx context.Context, source string, n int) (string, error) {
-	hits, _, err := s.index.Chunks(ctx, source, 0, 200)
+func (s *Service) Preview(ctx context.Context, k Key, n int) (string, error) {
+	hits, err := s.index.Around(ctx, k, 0, 200)
 	if err != nil {
 		return "", err
 	}
 	var text strings.Builder
 	for _, h := range hits {
-		if h.Source != source || text.Len() > 4*n {
-			continue
+		if text.Len() > 4*n {
+			break
 		}
 		text.WriteString(h.Chunk.Text)
 		text.WriteByte('\n')
@@ -162,7 +163,7 @@ func (s *Service) ingest(ctx context.Context, items []item) ([]Outcome, error) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			s.update(func(p *Progress) { p.Current = it.source })
+			s.update(func(p *Progress) { p.Current = it.Source })
 			outcomes[i] = s.ingestOne(ctx, it, &gaveUp)
 			s.update(func(p *Progress) {
 				p.Done++
@@ -178,13 +179,13 @@ func (s *Service) ingest(ctx context.Context, items []item) ([]Outcome, error) {
 
 func (s *Service) ingestOne(ctx context.Context, it item, gaveUp *atomic.Bool) Outcome {
 	o, err := s.store(ctx, it, gaveUp)
-	o.Source = it.source
+	o.Source = it.Source
 	if err != nil {
-		o = Outcome{Source: it.source, Status: Failed, Reason: fault.DetailOf(err), err: err}
-		s.logger.WarnContext(ctx, "document not ingested", "document", it.source, "fault", fault.KindOf(err).String(), "error", err)
+		o = Outcome{Source: it.Source, Status: Failed, Reason: fault.DetailOf(err), err: err}
+		s.logger.WarnContext(ctx, "document not ingested", "document", it.Source, "fault", fault.KindOf(err).String(), "error", err)
 		return o
 	}
-	s.logger.InfoContext(ctx, "document ingested", "document", it.source, "status", string(o.Status), "chunks", o.Chunks)
+	s.logger.InfoContext(ctx, "document ingested", "document", it.Source, "status", string(o.Status), "chunks", o.Chunks)
 	return o
 }
 
@@ -198,7 +199,7 @@ func (s *Service) store(ctx context.Context, it item, gaveUp *atomic.Bool) (Outc
 	}
 	sum := sha256.Sum256(data)
 	hash := hex.EncodeToString(sum[:])
-	before, there, err := s.index.State(ctx, it.source)
+	before, there, err := s.index.State(ctx, it.Key)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -217,7 +218,7 @@ func (s *Service) store(ctx context.Context, it item, gaveUp *atomic.Bool) (Outc
 		return Outcome{}, fault.Newf(fault.Invalid, "Only %d characters of text could be read; a document needs at least %d. "+
 			"If it is a scan, scan it again at 200 dpi or more.", characters, minCharacters)
 	}
-	d := s.document(it.source, reading.Pages)
+	d := s.document(it, reading.Pages)
 	d.Hash, d.Characters, d.Folder = hash, characters, it.folder
 	if err := s.index.Put(ctx, d); err != nil {
 		return Outcome{}, err
@@ -237,7 +238,7 @@ func (s *Service) read(ctx context.Context, it item, data []byte, gaveUp *atomic
 		}
 		return Reading{Pages: []chunk.Page{{Text: string(data)}}}, nil
 	}
-	name := path.Base(it.source)
+	name := path.Base(it.Source)
 	if gaveUp.Load() {
 		return s.reader.Read(ctx, name, data)
 	}
@@ -254,10 +255,13 @@ func (s *Service) read(ctx context.Context, it item, data []byte, gaveUp *atomic
 }
 
 // document cuts pages into a document with its vectors.
-func (s *Service) document(source string, pages []chunk.Page) Document {
+func (s *Service) document(it item, pages []chunk.Page) Document {
 	cut := chunk.Split(pages)
-	d := Document{Source: source, Title: cut.Title, Version: Version}
-	named := fileWords(source)
+	d := Document{Key: it.Key, Metadata: it.Metadata, Version: Version}
+	if d.Title == "" {
+		d.Title = cut.Title
+	}
+	named := fileWords(it.Source)
 	for _, p := range pages {
 		d.Pages = max(d.Pages, p.Number)
 	}

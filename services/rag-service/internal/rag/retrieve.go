@@ -78,20 +78,16 @@ func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 	if err := s.checkQuestion(q); err != nil {
 		return Finding{}, err
 	}
-	if err := s.filled(ctx); err != nil {
+	if err := s.filled(ctx, q.collection()); err != nil {
 		return Finding{}, err
 	}
-	found, err := s.search(ctx, q.Text, q.TopK)
+	found, err := s.search(ctx, q, q.TopK)
 	if err != nil {
 		return Finding{}, err
 	}
 	out := Finding{Covered: found.covered, Reranking: found.reranking, Results: make([]Result, len(found.passages))}
-	states, err := s.index.Documents(ctx)
-	if err != nil {
-		return Finding{}, err
-	}
 	for i, p := range found.passages {
-		if out.Results[i], err = s.around(ctx, states, p); err != nil {
+		if out.Results[i], err = s.around(ctx, q.collection(), p); err != nil {
 			return Finding{}, err
 		}
 	}
@@ -101,29 +97,20 @@ func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 
 // around adds a passage's headings and neighbours. Where its document has been
 // replaced since it was found, these are missing.
-func (s *Service) around(ctx context.Context, states []State, p Passage) (Result, error) {
+func (s *Service) around(ctx context.Context, collection string, p Passage) (Result, error) {
 	out := Result{Passage: p}
-	offset := max(p.Position-1, 0)
-	for _, d := range states { // the listing goes through all sources that contain this one
-		if d.Source < p.Source && strings.Contains(d.Source, p.Source) {
-			offset += d.Chunks
-		}
-	}
-	hits, _, err := s.index.Chunks(ctx, p.Source, offset, 3)
+	hits, err := s.index.Around(ctx, Key{collection, p.Source}, p.Position-1, p.Position+1)
 	if err != nil {
 		return Result{}, err
 	}
 	here := slices.IndexFunc(hits, func(h Hit) bool {
-		return h.Source == p.Source && h.Chunk.Position == p.Position && h.Chunk.Text == p.Text
+		return h.Chunk.Position == p.Position && h.Chunk.Text == p.Text
 	})
 	if here < 0 {
 		return out, nil
 	}
 	out.Title, out.Headings = hits[here].Title, hits[here].Chunk.Headings
 	for i := range hits {
-		if hits[i].Source != p.Source {
-			continue
-		}
 		switch hits[i].Chunk.Position - p.Position {
 		case -1:
 			out.Before = &hits[i].Chunk
@@ -135,8 +122,8 @@ func (s *Service) around(ctx context.Context, states []State, p Passage) (Result
 }
 
 // filled fails when there is nothing to search.
-func (s *Service) filled(ctx context.Context) error {
-	size, err := s.index.Size(ctx)
+func (s *Service) filled(ctx context.Context, collection string) error {
+	size, err := s.index.Size(ctx, collection)
 	if err != nil {
 		return err
 	}

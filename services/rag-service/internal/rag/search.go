@@ -43,9 +43,10 @@ type results struct {
 
 // search finds at least n passages, if there are as many, and judges whether
 // they cover the question.
-func (s *Service) search(ctx context.Context, text string, n int) (results, error) {
-	q := s.language.analyse(text)
-	found, err := s.index.Search(ctx, q.vector, candidates)
+func (s *Service) search(ctx context.Context, asked Question, n int) (results, error) {
+	q := s.language.analyse(asked.Text)
+	wanted := Query{Collection: asked.collection(), Sparse: q.vector, Filter: asked.Filter, Limit: candidates}
+	found, err := s.index.Search(ctx, wanted)
 	if err != nil {
 		return results{}, err
 	}
@@ -53,12 +54,13 @@ func (s *Service) search(ctx context.Context, text string, n int) (results, erro
 		return results{reranking: NotReranked}, nil
 	}
 	q.weigh(found)
-	misspelt, err := s.respell(ctx, &q)
+	misspelt, err := s.respell(ctx, wanted.Collection, &q)
 	if err != nil {
 		return results{}, err
 	}
 	if misspelt {
-		if found, err = s.index.Search(ctx, q.vector, candidates); err != nil {
+		wanted.Sparse = q.vector
+		if found, err = s.index.Search(ctx, wanted); err != nil {
 			return results{}, err
 		}
 		q.weigh(found)
@@ -66,7 +68,7 @@ func (s *Service) search(ctx context.Context, text string, n int) (results, erro
 	sc := newScorer(s.analyzer, q)
 	ranked := sc.rank(found.Hits)
 	r := results{covered: covered(ranked, q.known(), found.Total)}
-	ranked, r.reranking = s.rerank(ctx, text, ranked)
+	ranked, r.reranking = s.rerank(ctx, asked.Text, ranked)
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{
 			Source: e.hit.Source, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page,

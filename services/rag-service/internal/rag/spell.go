@@ -25,7 +25,7 @@ const (
 // where a word is right and merely not in the manuals, a bolder correction would
 // find what was not asked. Frequent misspellings of other kinds are in the
 // thesaurus.
-func (s *Service) respell(ctx context.Context, q *question) (bool, error) {
+func (s *Service) respell(ctx context.Context, collection string, q *question) (bool, error) {
 	changed, tried := false, 0
 	for i := range q.terms {
 		t := &q.terms[i]
@@ -45,7 +45,7 @@ func (s *Service) respell(ctx context.Context, q *question) (bool, error) {
 		for j := range v.Values {
 			v.Values[j] = 1
 		}
-		found, err := s.index.Search(ctx, v, 1)
+		found, err := s.index.Search(ctx, Query{Collection: collection, Sparse: v, Limit: 1})
 		if err != nil {
 			return false, err
 		}
