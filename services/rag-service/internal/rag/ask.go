@@ -37,7 +37,7 @@ type Question struct {
 	// Collection is where it is asked; empty for the default one.
 	Collection string
 	Filter     Filter
-	TopK  int    // how many passages are wanted, 0 to MaxTopK
+	TopK       int // how many passages are wanted, 0 to MaxTopK
 }
 
 // Answer is what the manuals say.

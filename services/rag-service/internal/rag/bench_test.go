@@ -41,12 +41,12 @@ func BenchmarkQuery10000Chunks(b *testing.B) {
 			}
 			text.WriteString("\n\n")
 		}
-		if _, err := s.IngestTexts(b.Context(), []rag.Text{{Name: fmt.Sprintf("%d.md", document), Text: text.String()}}); err != nil {
+		if _, err := s.IngestTexts(b.Context(), rag.DefaultCollection, []rag.Text{{Name: fmt.Sprintf("%d.md", document), Text: text.String()}}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	took := time.Since(start)
-	size, err := index.Size(b.Context())
+	size, err := index.Size(b.Context(), rag.DefaultCollection)
 	if err != nil || size.Chunks < 10_000 {
 		b.Fatalf("%+v, %v", size, err)
 	}

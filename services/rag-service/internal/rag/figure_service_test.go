@@ -8,7 +8,7 @@ func TestAPassageThatStatesTheFigureComesFirst(t *testing.T) {
 		"guide.md": "A breathing space lasts as the regulations on it say.",
 		"rules.md": "A breathing space lasts 60 days from the day after its entry in the register, unless the adviser ends it sooner.",
 	} {
-		if _, err := f.IngestFile(t.Context(), name, []byte(text)); err != nil {
+		if _, err := f.IngestFile(t.Context(), manual(name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,7 +68,7 @@ func TestSampleQuestions(t *testing.T) {
 	f := newFixture(t)
 	f.reader.split = "\f"
 	for name, text := range sampleText(t) {
-		if _, err := f.IngestFile(t.Context(), name, []byte(text)); err != nil {
+		if _, err := f.IngestFile(t.Context(), manual(name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

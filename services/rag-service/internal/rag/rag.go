@@ -11,6 +11,8 @@ import (
 	"context"
 	"iter"
 	"regexp"
+	"slices"
+	"strings"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/provider"
@@ -75,6 +77,8 @@ type Document struct {
 	Characters int    // of text, all pages together
 	Folder     bool   // it came from the manuals folder
 	Chunks     []Chunk
+	// Embedding is the identity of the chunks' dense vectors; nil when they have none.
+	Embedding *provider.EmbeddingIdentity
 }
 
 // Chunk is a passage of a document.
@@ -84,11 +88,13 @@ type Chunk struct {
 	Boxes    []Box    // where it stands on the page; none where that is not known
 	Headings []string // see [chunk.Passage]
 	Text     string
-	Aliases  string      // words under which it is found besides its own
-	Contents bool        // a table of contents or an index: kept, never found
-	Sparse   bm25.Vector // empty for Contents
-	// Dense is the embedding by the collection's identity, of length 1; nil when
-	// there is none yet, and always for Contents.
+	Aliases  string // words under which it is found besides its own
+	Contents bool   // a table of contents or an index: kept, never found
+	// Sparse is empty for Contents, and for a text without words. A chunk is
+	// searchable when it is not empty.
+	Sparse bm25.Vector
+	// Dense is the embedding by the document's Embedding, of length 1; nil when there
+	// is none yet, and always for a chunk that is not searchable.
 	Dense []float32
 }
 
@@ -116,6 +122,13 @@ type Filter struct {
 	Editions      []string // one of these
 	Jurisdictions []string // one of these
 	On            string   // in force on this day, 2006-01-02, as far as is known
+}
+
+// Passes reports whether a document meets the filter's conditions.
+func (f Filter) Passes(source string, m Metadata) bool {
+	among := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
+	return among(f.Sources, source) && among(f.Editions, m.Edition) && among(f.Jurisdictions, m.Jurisdiction) &&
+		(f.On == "" || (m.From == "" || m.From <= f.On) && (m.Until == "" || f.On <= m.Until))
 }
 
 // RRFK is the constant of reciprocal rank fusion: a chunk at place n, from 0, of a
@@ -173,6 +186,21 @@ type Unembedded struct {
 	Text     string
 }
 
+// EmbeddingText is the text of which a chunk's vector is made: the document's
+// title, the headings above the chunk and what it says.
+func EmbeddingText(title string, headings []string, text string) string {
+	var b strings.Builder
+	last := ""
+	for _, h := range append([]string{title}, headings...) {
+		if h != "" && h != last && !inside(text, h) {
+			b.WriteString(h + "\n")
+			last = h
+		}
+	}
+	b.WriteString(text)
+	return b.String()
+}
+
 // ChunkRef points to a chunk of one edition of a document.
 type ChunkRef struct {
 	Source   string
@@ -199,11 +227,12 @@ type Index interface {
 	// fault.Conflict.
 	Create(ctx context.Context, name, title string) error
 	// Drop removes a collection with all that is in it; it reports whether there was
-	// one. The default collection is emptied and stays.
+	// one. The default collection stays, as empty as when it was new.
 	Drop(ctx context.Context, name string) (bool, error)
 
 	// Put stores the document in the place of the one with the same key. Dense
-	// vectors must be of the collection's identity.
+	// vectors of another identity than the collection's, or for a collection without
+	// one, are a fault.Conflict: then nothing is stored.
 	Put(ctx context.Context, d Document) error
 	// Describe changes a document's metadata; it reports whether there is one.
 	Describe(ctx context.Context, k Key, m Metadata) (bool, error)
@@ -236,10 +265,13 @@ type Index interface {
 	// there are in all. Without either identity there are none.
 	Unembedded(ctx context.Context, collection string, limit int) ([]Unembedded, int, error)
 	// Embed adds vectors of the staged identity, or of the collection's when none is
-	// staged, to chunks. Chunks that are no longer there are passed over.
+	// staged, to searchable chunks, in the place of those they have. Chunks that are
+	// no longer there are passed over. Another identity, or none to add to, is a
+	// fault.Conflict: then nothing is stored.
 	Embed(ctx context.Context, collection string, id provider.EmbeddingIdentity, vectors []Embedding) error
 	// Promote makes the staged vectors those that are searched, in one step, and
-	// drops the ones before. While chunks lack one it is a fault.Conflict.
+	// drops the ones before. While searchable chunks lack one, and when none are
+	// staged, it is a fault.Conflict.
 	Promote(ctx context.Context, collection string) error
 
 	// Ping fails when the storage does not answer.

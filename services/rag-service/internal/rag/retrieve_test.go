@@ -74,7 +74,7 @@ func TestFindsNeighbours(t *testing.T) {
 			word + " three is the end of the book that we read here together, at last."
 	}
 	for name, word := range map[string]string{"a/book.pdf": "Alpha", "book.pdf": "Beta", "z/book.pdf": "Gamma"} {
-		if _, err := f.IngestFile(t.Context(), name, []byte(pages(word))); err != nil {
+		if _, err := f.IngestFile(t.Context(), manual(name), []byte(pages(word))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -133,6 +133,11 @@ func (r *reader) Read(ctx context.Context, _ string, data []byte) (rag.Reading, 
 	return out, nil
 }
 
+// manual is the key of a document in the default collection.
+func manual(source string) rag.Key {
+	return rag.Key{Collection: rag.DefaultCollection, Source: source}
+}
+
 type fixture struct {
 	*rag.Service
 	index  *sqliteindex.Index
@@ -179,7 +184,7 @@ const (
 
 func (f *fixture) ingest(t *testing.T) {
 	t.Helper()
-	_, err := f.IngestTexts(t.Context(), []rag.Text{{Name: "relief.txt", Text: relief}, {Name: "space.txt", Text: space}, {Name: "agents.txt", Text: baily}})
+	_, err := f.IngestTexts(t.Context(), rag.DefaultCollection, []rag.Text{{Name: "relief.txt", Text: relief}, {Name: "space.txt", Text: space}, {Name: "agents.txt", Text: baily}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,15 +373,15 @@ func statuses(outcomes []rag.Outcome) []string {
 func TestIngestAgain(t *testing.T) {
 	f := newFixture(t)
 	f.ingest(t)
-	before, _, _ := f.index.Chunks(t.Context(), "", 0, 100)
-	got, err := f.IngestTexts(t.Context(), []rag.Text{{Name: "relief.txt", Text: relief}, {Name: "space.txt", Text: space + " It was changed."}})
+	before, _, _ := f.index.Chunks(t.Context(), rag.DefaultCollection, "", 0, 100)
+	got, err := f.IngestTexts(t.Context(), rag.DefaultCollection, []rag.Text{{Name: "relief.txt", Text: relief}, {Name: "space.txt", Text: space + " It was changed."}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"relief.txt unchanged", "space.txt success"}, statuses(got)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	after, _, _ := f.index.Chunks(t.Context(), "", 0, 100)
+	after, _, _ := f.index.Chunks(t.Context(), rag.DefaultCollection, "", 0, 100)
 	if len(before) != len(after) || !strings.Contains(after[2].Chunk.Text, "It was changed.") {
 		t.Errorf("%d chunks before, %d after", len(before), len(after))
 	}
@@ -384,7 +389,7 @@ func TestIngestAgain(t *testing.T) {
 
 func TestIngestListsFailures(t *testing.T) {
 	f := newFixture(t)
-	got, err := f.IngestTexts(t.Context(), []rag.Text{{Name: "short.txt", Text: "Too short."}, {Name: "relief.txt", Text: relief}, {Name: "odd.txt", Text: "\xff" + relief}})
+	got, err := f.IngestTexts(t.Context(), rag.DefaultCollection, []rag.Text{{Name: "short.txt", Text: "Too short."}, {Name: "relief.txt", Text: relief}, {Name: "odd.txt", Text: "\xff" + relief}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +400,7 @@ func TestIngestListsFailures(t *testing.T) {
 		t.Errorf("reasons %q and %q", got[0].Reason, got[2].Reason)
 	}
 	for _, name := range []string{"../x.txt", "/etc/passwd", `a\b.txt`, "", ".", "a//b", "a/../b", "a\x00", "\xff", strings.Repeat("x", 2000)} {
-		if _, err := f.IngestTexts(t.Context(), []rag.Text{{Name: name, Text: relief}}); fault.KindOf(err) != fault.Malformed {
+		if _, err := f.IngestTexts(t.Context(), rag.DefaultCollection, []rag.Text{{Name: name, Text: relief}}); fault.KindOf(err) != fault.Malformed {
 			t.Errorf("the name %q: %v, want malformed", name, err)
 		}
 	}
@@ -434,12 +439,12 @@ func TestIngestFolder(t *testing.T) {
 	if got := report.Outcomes[3].Reason; !strings.Contains(got, "encrypted") {
 		t.Errorf("the reason %q is not the reader's", got)
 	}
-	hits, _, _ := f.index.Chunks(t.Context(), "relief.pdf", 0, 10)
+	hits, _, _ := f.index.Chunks(t.Context(), rag.DefaultCollection, "relief.pdf", 0, 10)
 	if len(hits) != 2 || hits[1].Chunk.Page != 3 {
 		t.Errorf("pages are wrong: %+v", hits)
 	}
 
-	if _, err := f.IngestTexts(t.Context(), []rag.Text{{Name: "sent.txt", Text: relief}}); err != nil {
+	if _, err := f.IngestTexts(t.Context(), rag.DefaultCollection, []rag.Text{{Name: "sent.txt", Text: relief}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(f.folder, "more/space.md")); err != nil {
@@ -485,14 +490,14 @@ func (m *memory) Put(_ context.Context, d rag.Document) error {
 	return nil
 }
 
-func (m *memory) State(_ context.Context, source string) (rag.State, bool, error) {
+func (m *memory) State(_ context.Context, k rag.Key) (rag.State, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, ok := m.docs[source]
+	d, ok := m.docs[k.Source]
 	return rag.State{Hash: d.Hash, Version: d.Version}, ok, nil
 }
 
-func (m *memory) Documents(context.Context) ([]rag.State, error) { return nil, nil }
+func (m *memory) Documents(context.Context, string) ([]rag.State, error) { return nil, nil }
 
 func bubble(r *reader, folder string) *rag.Service {
 	return rag.New(rag.Options{
@@ -505,7 +510,7 @@ func TestReaderThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := fault.New(fault.Unavailable, "The document processor does not answer.")
 		r := &reader{fails: []error{down, fault.New(fault.Busy, "Busy."), down, down}}
-		outcome, err := bubble(r, "").IngestFile(t.Context(), "relief.pdf", []byte(relief))
+		outcome, err := bubble(r, "").IngestFile(t.Context(), manual("relief.pdf"), []byte(relief))
 		if err != nil || outcome.Status != rag.Success || r.calls != 5 {
 			t.Errorf("%+v, %v after %d calls", outcome, err, r.calls)
 		}
@@ -544,7 +549,7 @@ func TestOneIngestAtATime(t *testing.T) {
 		var both sync.WaitGroup
 		for i := range 2 {
 			both.Go(func() {
-				if _, err := s.IngestFile(t.Context(), fmt.Sprintf("%d.pdf", i), []byte(relief)); err != nil {
+				if _, err := s.IngestFile(t.Context(), manual(fmt.Sprintf("%d.pdf", i)), []byte(relief)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -555,7 +560,7 @@ func TestOneIngestAtATime(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.IngestFile(short, "late.pdf", []byte(relief)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.IngestFile(short, manual("late.pdf"), []byte(relief)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("waiting for its turn past the deadline: %v", err)
 		}
 		close(r.hold)
@@ -595,10 +600,10 @@ func TestTwoDocumentsInFlight(t *testing.T) {
 
 func TestPreview(t *testing.T) {
 	f := newFixture(t)
-	if _, err := f.IngestFile(t.Context(), "relief.pdf", []byte(relief+"\n"+space)); err != nil {
+	if _, err := f.IngestFile(t.Context(), manual("relief.pdf"), []byte(relief+"\n"+space)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := f.Preview(t.Context(), "relief.pdf", 30)
+	got, err := f.Preview(t.Context(), manual("relief.pdf"), 30)
 	if diff := cmp.Diff("Debt relief orders. The total ", got, cmpopts.EquateEmpty()); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -14,7 +14,7 @@ func TestMisspeltQuestions(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {
 		texts = append(texts, rag.Text{Name: name + ".txt", Text: "Chapter " + name + ". The allowance for attendance is explained to every claimant of " + strings.Repeat(name+" ", 12) + "and nobody else."})
 	}
-	if _, err := f.IngestTexts(t.Context(), texts); err != nil {
+	if _, err := f.IngestTexts(t.Context(), rag.DefaultCollection, texts); err != nil {
 		t.Fatal(err)
 	}
 	for question, source := range map[string]string{

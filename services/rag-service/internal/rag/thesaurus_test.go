@@ -84,7 +84,7 @@ func FuzzParseThesaurus(f *testing.F) {
 func TestCountries(t *testing.T) {
 	a := bm25.NewAnalyzer()
 	l := newLanguage(a)
-	hit := func(text string) Hit { return Hit{Title: "Evictions", Chunk: Chunk{Text: text}} }
+	hit := func(text string) Hit { return Hit{Metadata: Metadata{Title: "Evictions"}, Chunk: Chunk{Text: text}} }
 	for _, tc := range []struct {
 		question, text string
 		want           bool

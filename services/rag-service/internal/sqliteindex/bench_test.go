@@ -75,10 +75,10 @@ func BenchmarkIndex10000Chunks(b *testing.B) {
 		var took []time.Duration
 		for b.Loop() {
 			for range 300 {
-				query := indextest.Query(words(zipf, 8))
+				query := indextest.Query(words(zipf, 8), 80)
 				start := time.Now()
 				var found rag.Found
-				if found, err = x.Search(b.Context(), query, 80); err != nil || found.Total != 10_000 {
+				if found, err = x.Search(b.Context(), query); err != nil || found.Total != 10_000 {
 					b.Fatal(found.Total, err)
 				}
 				took = append(took, time.Since(start))

@@ -1,46 +1,47 @@
 package sqliteindex
 
 import (
-	"encoding/binary"
-	"errors"
-	"math"
 	"slices"
+	"strconv"
 	"sync"
 
 	"signpost.internal/services/rag-service/internal/bm25"
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
-// memory holds what searches need. Chunks have stable places in a slice; places
-// of removed chunks stay empty until there are many of them.
+// memory holds what searches of a collection need. Chunks have stable places in
+// a slice; places of removed chunks stay empty until there are many of them.
 type memory struct {
-	sources   []string // sorted
-	documents map[string]*document
-	chunks    []entry
-	postings  map[uint32][]posting
-	frequency map[uint32]int // of live chunks
-	live      int            // searchable chunks
-	dead      int            // empty places
-	scores    sync.Pool      // *[]float32, all zero, for searches
+	collection string
+	sources    []string // sorted
+	documents  map[string]*document
+	chunks     []entry
+	postings   map[uint32][]posting
+	frequency  map[uint32]int // of live chunks
+	live       int            // searchable chunks
+	dead       int            // empty places
+	vectors    *matrix        // nil before the collection has an identity
+	scores     sync.Pool      // *[]float32, all zero, for searches
 }
 
 type document struct {
+	id         int64
 	source     string
-	title      string
+	metadata   rag.Metadata
 	hash       string
 	version    int
+	pages      int
 	characters int
 	folder     bool
 	chunks     []int // places, in order
 }
 
-func (d *document) state() rag.State {
-	return rag.State{Source: d.source, Hash: d.hash, Version: d.version, Characters: d.characters, Folder: d.folder, Chunks: len(d.chunks)}
-}
+// edition names what of the document the index holds; see [rag.ChunkRef].
+func (d *document) edition() string { return strconv.FormatInt(d.id, 10) }
 
 type entry struct {
 	document *document // nil for an empty place
-	chunk    rag.Chunk // without Sparse
+	chunk    rag.Chunk // without its vectors
 	terms    []uint32
 }
 
@@ -49,16 +50,21 @@ type posting struct {
 	value float32
 }
 
-func newMemory() *memory {
+func newMemory(collection string) *memory {
 	return &memory{
-		documents: map[string]*document{},
-		postings:  map[uint32][]posting{},
-		frequency: map[uint32]int{},
+		collection: collection,
+		documents:  map[string]*document{},
+		postings:   map[uint32][]posting{},
+		frequency:  map[uint32]int{},
 	}
 }
 
-func (m *memory) add(d rag.Document) {
-	doc := &document{source: d.Source, title: d.Title, hash: d.Hash, version: d.Version, characters: d.Characters, folder: d.Folder}
+// add takes in a document whose row is id.
+func (m *memory) add(id int64, d rag.Document) {
+	doc := &document{
+		id: id, source: d.Source, metadata: d.Metadata, hash: d.Hash, version: d.Version,
+		pages: d.Pages, characters: d.Characters, folder: d.Folder,
+	}
 	for _, c := range d.Chunks {
 		at := len(m.chunks)
 		doc.chunks = append(doc.chunks, at)
@@ -67,10 +73,14 @@ func (m *memory) add(d rag.Document) {
 			m.frequency[id]++
 		}
 		e := entry{document: doc, chunk: c, terms: c.Sparse.IDs}
-		e.chunk.Sparse = bm25.Vector{}
+		e.chunk.Sparse, e.chunk.Dense = bm25.Vector{}, nil
 		m.chunks = append(m.chunks, e)
 		if len(e.terms) > 0 {
 			m.live++
+		}
+		if c.Dense != nil {
+			copy(m.vectors.row(at), c.Dense)
+			m.vectors.mark(at)
 		}
 	}
 	m.documents[d.Source] = doc
@@ -91,6 +101,9 @@ func (m *memory) remove(source string) {
 		}
 		if len(m.chunks[at].terms) > 0 {
 			m.live--
+		}
+		if m.vectors != nil {
+			m.vectors.remove(at)
 		}
 		m.chunks[at] = entry{}
 		m.dead++
@@ -132,141 +145,39 @@ func (m *memory) compact() {
 		}
 		m.postings[id] = kept
 	}
+	if m.vectors != nil {
+		m.vectors.compact(place, len(chunks))
+	}
 	m.chunks, m.dead = chunks, 0
 }
 
-func (m *memory) search(query bm25.Vector, limit int) rag.Found {
-	found := rag.Found{Total: m.live, Frequency: make([]int, len(query.IDs))}
-	scores := m.borrow()
-	defer m.scores.Put(scores)
-	s := *scores
-	var touched []int32
-	for i, id := range query.IDs {
-		found.Frequency[i] = m.frequency[id]
-		weight := query.Values[i] * float32(bm25.IDF(m.live, m.frequency[id]))
-		for _, p := range m.postings[id] {
-			if m.chunks[p.at].document == nil {
-				continue
-			}
-			if s[p.at] == 0 {
-				touched = append(touched, p.at)
-			}
-			s[p.at] += weight * p.value
-		}
-	}
-	best := newTop(limit, m.before(s))
-	for _, at := range touched {
-		best.offer(at)
-	}
-	for _, at := range best.sorted() {
-		found.Hits = append(found.Hits, m.hit(int(at), float64(s[at])))
-	}
-	for _, at := range touched {
-		s[at] = 0
-	}
-	return found
-}
-
-// before orders places by score, then source, then position.
-func (m *memory) before(s []float32) func(a, b int32) bool {
-	return func(a, b int32) bool {
-		if s[a] != s[b] {
-			return s[a] > s[b]
-		}
-		x, y := &m.chunks[a], &m.chunks[b]
-		if x.document.source != y.document.source {
-			return x.document.source < y.document.source
-		}
-		return x.chunk.Position < y.chunk.Position
-	}
-}
-
-// borrow returns a slice of zeros with a place for each chunk.
-func (m *memory) borrow() *[]float32 {
-	if s, ok := m.scores.Get().(*[]float32); ok && cap(*s) >= len(m.chunks) {
-		*s = (*s)[:len(m.chunks)]
-		return s
-	}
-	s := make([]float32, len(m.chunks), len(m.chunks)+len(m.chunks)/8+64)
-	return &s
-}
-
-func (m *memory) hit(at int, score float64) rag.Hit {
-	e := m.chunks[at]
-	return rag.Hit{Source: e.document.source, Title: e.document.title, Chunk: e.chunk, Score: score}
-}
-
-// top keeps the best few of many places: a heap with the worst kept at its root.
-type top struct {
-	limit  int
-	before func(a, b int32) bool
-	heap   []int32
-}
-
-func newTop(limit int, before func(a, b int32) bool) *top {
-	return &top{limit: limit, before: before}
-}
-
-func (t *top) offer(at int32) {
-	switch {
-	case len(t.heap) < t.limit:
-		t.heap = append(t.heap, at)
-		for i := len(t.heap) - 1; i > 0 && t.before(t.heap[(i-1)/2], t.heap[i]); i = (i - 1) / 2 {
-			t.heap[i], t.heap[(i-1)/2] = t.heap[(i-1)/2], t.heap[i]
-		}
-	case t.limit > 0 && t.before(at, t.heap[0]):
-		t.heap[0] = at
-		t.sink()
-	}
-}
-
-func (t *top) sink() {
-	for i := 0; ; {
-		worst := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(t.heap); child++ {
-			if t.before(t.heap[worst], t.heap[child]) {
-				worst = child
-			}
-		}
-		if worst == i {
-			return
-		}
-		t.heap[i], t.heap[worst] = t.heap[worst], t.heap[i]
-		i = worst
-	}
-}
-
-func (t *top) sorted() []int32 {
-	slices.SortFunc(t.heap, func(a, b int32) int {
-		if t.before(a, b) {
-			return -1
-		}
-		return 1
+// place returns where a document's chunk of the position is.
+func (m *memory) place(d *document, position int) (int, bool) {
+	i, found := slices.BinarySearchFunc(d.chunks, position, func(at, position int) int {
+		return m.chunks[at].chunk.Position - position
 	})
-	return t.heap
+	if !found {
+		return 0, false
+	}
+	return d.chunks[i], true
 }
 
-// encodeVector lays a vector out as pairs of 32-bit identifier and value, little endian.
-func encodeVector(v bm25.Vector) []byte {
-	out := make([]byte, 0, 8*len(v.IDs))
-	for i, id := range v.IDs {
-		out = binary.LittleEndian.AppendUint32(out, id)
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v.Values[i]))
+func (m *memory) state(d *document) rag.State {
+	out := rag.State{
+		Key: rag.Key{Collection: m.collection, Source: d.source}, Metadata: d.metadata, Hash: d.hash, Version: d.version,
+		Pages: d.pages, Characters: d.characters, Folder: d.folder, Chunks: len(d.chunks),
+	}
+	if m.vectors != nil {
+		for _, at := range d.chunks {
+			if m.vectors.has(at) {
+				out.Embedded++
+			}
+		}
 	}
 	return out
 }
 
-var errVector = errors.New("a chunk's vector is not a whole number of pairs")
-
-func decodeVector(b []byte) (bm25.Vector, error) {
-	if len(b)%8 != 0 {
-		return bm25.Vector{}, errVector
-	}
-	n := len(b) / 8
-	v := bm25.Vector{IDs: make([]uint32, n), Values: make([]float32, n)}
-	for i := range n {
-		v.IDs[i] = binary.LittleEndian.Uint32(b[8*i:])
-		v.Values[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[8*i+4:]))
-	}
-	return v, nil
+func (m *memory) hit(at int) rag.Hit {
+	e := m.chunks[at]
+	return rag.Hit{Source: e.document.source, Metadata: e.document.metadata, Chunk: e.chunk}
 }

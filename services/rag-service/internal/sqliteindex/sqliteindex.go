@@ -7,45 +7,62 @@
 package sqliteindex
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"signpost.internal/pkg/fault"
-	"signpost.internal/services/rag-service/internal/bm25"
+	"signpost.internal/pkg/provider"
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
 // schemaVersion is kept in the file's user_version.
-const schemaVersion = 1
+const schemaVersion = 2
 
+// An identity is that of vectors: one of a collection is active, and one may be
+// staged. A document that is replaced gets another id, which is never used again,
+// so that a vector made for the text before cannot come to stand beside the new.
 const schema = `
-CREATE TABLE documents (
+CREATE TABLE collections (
+	name  TEXT PRIMARY KEY,
+	title TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE identities (
 	id         INTEGER PRIMARY KEY,
-	source     TEXT NOT NULL UNIQUE,
-	title      TEXT NOT NULL,
-	hash       TEXT NOT NULL,
-	version    INTEGER NOT NULL,
-	pages      INTEGER NOT NULL,
-	characters INTEGER NOT NULL,
-	folder     INTEGER NOT NULL
+	collection TEXT NOT NULL REFERENCES collections (name) ON DELETE CASCADE,
+	staged     INTEGER NOT NULL,
+	identity   TEXT NOT NULL,
+	UNIQUE (collection, staged)
+) STRICT;
+CREATE TABLE documents (
+	id           INTEGER PRIMARY KEY AUTOINCREMENT,
+	collection   TEXT NOT NULL REFERENCES collections (name) ON DELETE CASCADE,
+	source       TEXT NOT NULL,
+	title        TEXT NOT NULL,
+	edition      TEXT NOT NULL,
+	in_force     TEXT NOT NULL,
+	in_force_to  TEXT NOT NULL,
+	jurisdiction TEXT NOT NULL,
+	hash         TEXT NOT NULL,
+	version      INTEGER NOT NULL,
+	pages        INTEGER NOT NULL,
+	characters   INTEGER NOT NULL,
+	folder       INTEGER NOT NULL,
+	UNIQUE (collection, source)
 ) STRICT;
 CREATE TABLE chunks (
 	document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
 	position INTEGER NOT NULL,
 	page     INTEGER NOT NULL,
+	boxes    TEXT NOT NULL,
 	headings TEXT NOT NULL,
 	text     TEXT NOT NULL,
 	aliases  TEXT NOT NULL,
@@ -53,6 +70,27 @@ CREATE TABLE chunks (
 	sparse   BLOB NOT NULL,
 	PRIMARY KEY (document, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE vectors (
+	document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+	position INTEGER NOT NULL,
+	identity INTEGER NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+	vector   BLOB NOT NULL,
+	UNIQUE (document, position, identity)
+) STRICT;
+CREATE INDEX vectors_of_identity ON vectors (identity);
+`
+
+// migrate2 brings a file of format 1 to format 2: its documents become those of
+// the default collection.
+const migrate2 = `
+ALTER TABLE documents RENAME TO documents1;
+ALTER TABLE chunks RENAME TO chunks1;
+` + schema + `
+INSERT INTO collections (name, title) VALUES ('` + rag.DefaultCollection + `', '');
+INSERT INTO documents SELECT id, '` + rag.DefaultCollection + `', source, title, '', '', '', '', hash, version, pages, characters, folder FROM documents1;
+INSERT INTO chunks SELECT document, position, page, 'null', headings, text, aliases, contents, sparse FROM chunks1;
+DROP TABLE chunks1;
+DROP TABLE documents1;
 `
 
 // Index is a [rag.Index] in one file.
@@ -60,9 +98,23 @@ type Index struct {
 	db   *sql.DB
 	path string
 
-	write sync.Mutex // one writer at a time, from the commit to the memory
-	mu    sync.RWMutex
-	mem   *memory
+	write       sync.Mutex // one writer at a time, from the commit to the memory
+	mu          sync.RWMutex
+	collections map[string]*collection // changed with both locks held
+}
+
+// collection is what of a collection is held in memory.
+type collection struct {
+	title  string
+	active identity
+	staged identity
+	mem    *memory
+}
+
+// identity is the row of an identity; its id is 0 when there is none.
+type identity struct {
+	id int64
+	of *provider.EmbeddingIdentity
 }
 
 // Open opens the index in dir, making both if they are not there, and loads it.
@@ -82,7 +134,7 @@ func Open(ctx context.Context, dir string) (*Index, error) {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1) // exclusive locking: readers use the memory
-	x := &Index{db: db, path: path, mem: newMemory()}
+	x := &Index{db: db, path: path, collections: map[string]*collection{}}
 	if err := x.prepare(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -101,160 +153,58 @@ func (x *Index) prepare(ctx context.Context) error {
 	if err := x.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return x.explain(err)
 	}
-	switch {
-	case version == 0:
-		if err := x.create(ctx); err != nil {
-			return x.explain(err)
+	var err error
+	switch version {
+	case schemaVersion:
+		err = x.check(ctx)
+	case 0:
+		err = x.format(ctx, schema+"INSERT INTO collections (name, title) VALUES ('"+rag.DefaultCollection+"', '');")
+	case 1:
+		if err = x.check(ctx); err == nil {
+			err = x.format(ctx, migrate2)
 		}
-	case version != schemaVersion:
+	default:
 		return fmt.Errorf("%s was written by a newer version of the service (format %d, this one knows %d): "+
 			"start that version, or choose another DATA_DIR and ingest again", x.path, version, schemaVersion)
 	}
-	if err := x.load(ctx); err != nil {
+	if err != nil {
 		return x.explain(err)
+	}
+	return x.explain(x.load(ctx))
+}
+
+// check fails for a file whose structure is damaged, which would else be noticed
+// only when the part is needed.
+func (x *Index) check(ctx context.Context) error {
+	var verdict string
+	if err := x.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return damaged(errors.New(verdict))
 	}
 	return nil
 }
 
-func (x *Index) create(ctx context.Context) error {
+// format runs statements that bring the file to the format of this version.
+func (x *Index) format(ctx context.Context, statements string) error {
+	return x.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statements+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion))
+		return err
+	})
+}
+
+// change runs a transaction.
+func (x *Index) change(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before, the first error counts
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
-}
-
-// load reads all documents into the memory.
-func (x *Index) load(ctx context.Context) error {
-	documents, err := x.loadDocuments(ctx)
-	if err != nil {
-		return err
-	}
-	rows, err := x.db.QueryContext(ctx, "SELECT document, position, page, headings, text, aliases, contents, sparse FROM chunks ORDER BY document, position")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
-	for rows.Next() {
-		var id int64
-		var c rag.Chunk
-		var headings string
-		var sparse sql.RawBytes
-		if err := rows.Scan(&id, &c.Position, &c.Page, &headings, &c.Text, &c.Aliases, &c.Contents, &sparse); err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(headings), &c.Headings); err != nil {
-			return fmt.Errorf("the headings of a chunk: %w", err)
-		}
-		if c.Sparse, err = decodeVector(sparse); err != nil {
-			return err
-		}
-		documents[id].Chunks = append(documents[id].Chunks, c)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	ordered := make([]*rag.Document, 0, len(documents))
-	for _, d := range documents {
-		ordered = append(ordered, d)
-	}
-	slices.SortFunc(ordered, func(a, b *rag.Document) int { return cmp.Compare(a.Source, b.Source) })
-	for _, d := range ordered {
-		x.mem.add(*d)
-	}
-	return nil
-}
-
-func (x *Index) loadDocuments(ctx context.Context) (map[int64]*rag.Document, error) {
-	rows, err := x.db.QueryContext(ctx, "SELECT id, source, title, hash, version, pages, characters, folder FROM documents")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
-	documents := map[int64]*rag.Document{}
-	for rows.Next() {
-		var id int64
-		var d rag.Document
-		if err := rows.Scan(&id, &d.Source, &d.Title, &d.Hash, &d.Version, &d.Pages, &d.Characters, &d.Folder); err != nil {
-			return nil, err
-		}
-		documents[id] = &d
-	}
-	return documents, rows.Err()
-}
-
-// Put implements [rag.Index].
-func (x *Index) Put(ctx context.Context, d rag.Document) error {
-	x.write.Lock()
-	defer x.write.Unlock()
-	if err := x.store(ctx, d); err != nil {
-		return x.explain(err)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.mem.remove(d.Source)
-	x.mem.add(d)
-	return nil
-}
-
-func (x *Index) store(ctx context.Context, d rag.Document) error {
-	tx, err := x.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before, the first error counts
-	if _, err := tx.ExecContext(ctx, "DELETE FROM documents WHERE source = ?", d.Source); err != nil {
-		return err
-	}
-	result, err := tx.ExecContext(ctx, "INSERT INTO documents (source, title, hash, version, pages, characters, folder) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		d.Source, d.Title, d.Hash, d.Version, d.Pages, d.Characters, d.Folder)
-	if err != nil {
-		return err
-	}
-	id, err := result.LastInsertId()
-	if err != nil {
-		return err
-	}
-	insert, err := tx.PrepareContext(ctx, "INSERT INTO chunks (document, position, page, headings, text, aliases, contents, sparse) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = insert.Close() }() // the transaction's end closes it anyway
-	for _, c := range d.Chunks {
-		headings, err := json.Marshal(c.Headings)
-		if err != nil {
-			return err
-		}
-		if _, err := insert.ExecContext(ctx, id, c.Position, c.Page, string(headings), c.Text, c.Aliases, c.Contents, encodeVector(c.Sparse)); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-// Delete implements [rag.Index].
-func (x *Index) Delete(ctx context.Context, source string) (bool, error) {
-	x.write.Lock()
-	defer x.write.Unlock()
-	result, err := x.db.ExecContext(ctx, "DELETE FROM documents WHERE source = ?", source)
-	if err != nil {
-		return false, x.explain(err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return false, x.explain(err)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.mem.remove(source)
-	return n > 0, nil
 }
 
 // Ping fails when the file cannot be read.
@@ -263,68 +213,13 @@ func (x *Index) Ping(ctx context.Context) error {
 	return x.explain(x.db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM documents LIMIT 1)").Scan(&n))
 }
 
-// State implements [rag.Index].
-func (x *Index) State(_ context.Context, source string) (rag.State, bool, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	d, ok := x.mem.documents[source]
+// of returns a collection. One of the locks is held.
+func (x *Index) of(name string) (*collection, error) {
+	c, ok := x.collections[name]
 	if !ok {
-		return rag.State{}, false, nil
+		return nil, fault.Newf(fault.NotFound, "There is no collection %q.", name)
 	}
-	return d.state(), true, nil
-}
-
-// Search implements [rag.Index].
-func (x *Index) Search(ctx context.Context, query bm25.Vector, limit int) (rag.Found, error) {
-	if err := ctx.Err(); err != nil {
-		return rag.Found{}, err
-	}
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.mem.search(query, limit), nil
-}
-
-// Chunks implements [rag.Index].
-func (x *Index) Chunks(_ context.Context, source string, offset, limit int) ([]rag.Hit, int, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	var out []rag.Hit
-	total := 0
-	for _, name := range x.mem.sources {
-		if !strings.Contains(name, source) {
-			continue
-		}
-		d := x.mem.documents[name]
-		for _, at := range d.chunks {
-			if total >= offset && len(out) < limit {
-				out = append(out, x.mem.hit(at, 0))
-			}
-			total++
-		}
-	}
-	return out, total, nil
-}
-
-// Documents implements [rag.Index].
-func (x *Index) Documents(context.Context) ([]rag.State, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	out := make([]rag.State, len(x.mem.sources))
-	for i, source := range x.mem.sources {
-		out[i] = x.mem.documents[source].state()
-	}
-	return out, nil
-}
-
-// Size implements [rag.Index].
-func (x *Index) Size(context.Context) (rag.Size, error) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	size := rag.Size{Documents: len(x.mem.sources)}
-	for _, d := range x.mem.documents {
-		size.Chunks += len(d.chunks)
-	}
-	return size, nil
+	return c, nil
 }
 
 // explain translates SQLite's errors.
@@ -345,11 +240,15 @@ func (x *Index) explain(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		detail = "Another process uses the index in DATA_DIR: stop it, or give each process a DATA_DIR of its own."
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		detail = "The index in DATA_DIR is damaged: move the file index.db away, start the service again and ingest the manuals again."
+		return damaged(err)
 	case sqlite3.SQLITE_IOERR:
 		detail = "The disk that holds DATA_DIR does not work as it should: see to the disk, then try again."
 	default:
 		return err
 	}
 	return fault.Wrap(fault.Unavailable, err, detail)
+}
+
+func damaged(err error) error {
+	return fault.Wrap(fault.Unavailable, err, "The index in DATA_DIR is damaged: move the file index.db away, start the service again and ingest the manuals again.")
 }

@@ -90,7 +90,7 @@ func TestKilledDuringIngest(t *testing.T) {
 		acknowledged := killAfter(t, dir, 5+round, rand.N(12*time.Millisecond))
 		x := open(t, dir)
 		for document, last := range acknowledged {
-			hits, total, err := x.Chunks(t.Context(), fmt.Sprintf("%d.pdf", document), 0, 100)
+			hits, total, err := x.Chunks(t.Context(), rag.DefaultCollection, fmt.Sprintf("%d.pdf", document), 0, 100)
 			if err != nil || total != 30 {
 				t.Fatalf("round %d: document %d has %d chunks, %v", round, document, total, err)
 			}
@@ -184,13 +184,13 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 	if fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.DetailOf(err), "is full: free some space") {
 		t.Errorf("Put on a full disk: %v", err)
 	}
-	if state, _, _ := x.State(t.Context(), "1.pdf"); state.Hash != "1" || state.Chunks != 30 {
+	if state, _, _ := x.State(t.Context(), rag.Key{Collection: rag.DefaultCollection, Source: "1.pdf"}); state.Hash != "1" || state.Chunks != 30 {
 		t.Errorf("after the failure the index has %+v", state)
 	}
 	closeIndex(t, x)
 	again := open(t, dir)
 	defer closeIndex(t, again)
-	if state, _, _ := again.State(t.Context(), "1.pdf"); state.Hash != "1" || state.Chunks != 30 {
+	if state, _, _ := again.State(t.Context(), rag.Key{Collection: rag.DefaultCollection, Source: "1.pdf"}); state.Hash != "1" || state.Chunks != 30 {
 		t.Errorf("after the failure the file has %+v", state)
 	}
 }
