@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose verify-offline eval switch key lint vuln bench build manuals clean
+.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose test-office verify-offline eval switch key lint vuln bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-migration: ## show the 13 cases of RMA-Demo's migration test (LLM_PROVIDER=
 
 test-compose: ## bring both stacks up in Docker and drive them (installs an engine where it may)
 	@scripts/test-compose
+
+test-office: ## open the letters with LibreOffice (installs it: 260 MB)
+	@scripts/test-office
 
 verify-offline: ## run the stack without a network, and prove that nothing tries to leave
 	@scripts/verify-offline

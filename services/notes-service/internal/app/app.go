@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/egress"
@@ -14,9 +15,15 @@ import (
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
 	"signpost.internal/services/notes-service/internal/config"
+	"signpost.internal/services/notes-service/internal/drafting"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
+	"signpost.internal/services/notes-service/internal/office"
+	"signpost.internal/services/notes-service/internal/template"
 )
+
+// officeWaiting is how many letters may wait for LibreOffice.
+const officeWaiting = 16
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, environ map[string]string, stdout io.Writer) error {
@@ -48,10 +55,31 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	defer model.Close()
 	model.Warm(provider.TextRoute)
 
+	templates, err := template.Open(cfg.TemplatesDir)
+	if err != nil {
+		return err
+	}
+	tagger, closeOffice, err := drafting.Open(office.Options{
+		Program: cfg.OfficeProgram, Dir: os.TempDir(),
+		Parallel: cfg.OfficeParallel, Waiting: officeWaiting, Timeout: cfg.OfficeTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := closeOffice(); err != nil {
+			logger.WarnContext(ctx, "the folder of LibreOffice could not be removed", "error", err)
+		}
+	}()
+	drafts := drafting.New(drafting.Options{
+		Notes:     note.New(note.Options{Chat: model, Timeout: cfg.ModelTimeout, RequireModel: cfg.RequireModel, Logger: logger}),
+		Templates: templates, Office: tagger,
+	})
+
 	ready := modelapi.Check(model, provider.TextRoute)
 	ready.Required = cfg.RequireModel
 	api := httpapi.New(httpapi.Options{
-		Notes:   note.New(note.Options{Chat: model, Timeout: cfg.ModelTimeout, RequireModel: cfg.RequireModel, Logger: logger}),
+		Drafts:  drafts,
 		Model:   model,
 		Version: daemon.Version(),
 		Timeout: cfg.ModelTimeout,

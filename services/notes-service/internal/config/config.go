@@ -13,13 +13,17 @@ import (
 
 // Config is the service's configuration.
 type Config struct {
-	Port         int           `env:"NOTES_SERVICE_PORT" envDefault:"8100" doc:"Port to listen on."`
-	ModelTimeout time.Duration `env:"NOTES_MODEL_TIMEOUT" envDefault:"2m" doc:"How long the language model may take over a letter. After it the letter is made by rule, and says so."`
-	RequireModel bool          `env:"NOTES_REQUIRE_MODEL" envDefault:"false" doc:"Whether a letter needs a language model: without one /convert answers 503 and writes none, and /ready is 503 too."`
-	HTTP         httpserver.Config
-	Provider     provider.Config
-	Telemetry    telemetry.Config
-	Egress       egress.Config
+	Port           int           `env:"NOTES_SERVICE_PORT" envDefault:"8100" doc:"Port to listen on."`
+	ModelTimeout   time.Duration `env:"NOTES_MODEL_TIMEOUT" envDefault:"2m" doc:"How long the language model may take over a letter. After it the letter is made by rule, and says so."`
+	RequireModel   bool          `env:"NOTES_REQUIRE_MODEL" envDefault:"false" doc:"Whether a letter needs a language model: without one /convert answers 503 and writes none, and /ready is 503 too."`
+	TemplatesDir   string        `env:"TEMPLATES_DIR" doc:"Folder of templates of letters (files that end in .md), read at start. One of the name confirmation-of-advice takes the place of the built-in default."`
+	OfficeProgram  string        `env:"OFFICE_PROGRAM" envDefault:"soffice" doc:"LibreOffice's program, by which PDFs are tagged for screen readers. Where it is not installed, or with none, they are plain, and say so."`
+	OfficeTimeout  time.Duration `env:"OFFICE_TIMEOUT" envDefault:"1m" doc:"How long LibreOffice may take over a letter. After it the PDF is made plain, and says so."`
+	OfficeParallel int           `env:"OFFICE_PARALLEL" envDefault:"1" doc:"How many letters LibreOffice converts at a time, each in a process of its own."`
+	HTTP           httpserver.Config
+	Provider       provider.Config
+	Telemetry      telemetry.Config
+	Egress         egress.Config
 }
 
 // Validate reports values that cannot work.
@@ -27,6 +31,12 @@ func (c Config) Validate() []error {
 	faults := httpserver.ValidatePort("NOTES_SERVICE_PORT", c.Port)
 	if c.ModelTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("NOTES_MODEL_TIMEOUT: %v: a duration above 0s", c.ModelTimeout))
+	}
+	if c.OfficeTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("OFFICE_TIMEOUT: %v: a duration above 0s", c.OfficeTimeout))
+	}
+	if c.OfficeParallel < 1 || c.OfficeParallel > 16 {
+		faults = append(faults, fmt.Errorf("OFFICE_PARALLEL: %d: a whole number from 1 to 16", c.OfficeParallel))
 	}
 	return faults
 }

@@ -13,10 +13,12 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/pkg/httpserver"
-	"signpost.internal/pkg/modelapi"
 	"signpost.internal/pkg/problem"
 	"signpost.internal/pkg/provider"
+	"signpost.internal/services/notes-service/internal/drafting"
 	"signpost.internal/services/notes-service/internal/note"
+	"signpost.internal/services/notes-service/internal/paper"
+	"signpost.internal/services/notes-service/internal/template"
 )
 
 const (
@@ -24,9 +26,12 @@ const (
 	maxClientName = 200     // characters
 )
 
-// converter writes a letter from notes.
-type converter interface {
-	Convert(ctx context.Context, notes, clientName string) (*note.Letter, error)
+// drafts makes drafts of letters.
+type drafts interface {
+	Draft(ctx context.Context, r drafting.Request) (*drafting.Draft, error)
+	Write(ctx context.Context, l paper.Letter, f drafting.Format) (*drafting.File, error)
+	Templates() *template.Set
+	Tagged() bool
 }
 
 // model tells how the language model stands.
@@ -38,7 +43,7 @@ type model interface {
 
 // Options are what the API needs.
 type Options struct {
-	Notes   converter
+	Drafts  drafts
 	Model   model
 	Version string
 	// Timeout is what the model may take; a request may take a little more.
@@ -59,6 +64,7 @@ func Reads() []string { return []string{"POST /convert"} }
 func (a *API) Register(router gin.IRouter) {
 	router.GET("/", httpserver.Limit(4<<10, 10*time.Second), a.root)
 	router.POST("/convert", httpserver.Limit(maxBody, a.options.Timeout+30*time.Second), problem.Handler(a.convert))
+	router.GET("/templates", httpserver.Limit(4<<10, 10*time.Second), problem.Handler(a.templates))
 }
 
 func (a *API) root(c *gin.Context) {
@@ -70,11 +76,12 @@ func (a *API) root(c *gin.Context) {
 		"provider":    a.options.Model.Provider(),
 		"model":       a.options.Model.Model(),
 		"endpoints": gin.H{
-			"health":  "GET /health",
-			"ready":   "GET /ready",
-			"metrics": "GET /metrics",
-			"convert": "POST /convert",
-			"switch":  "GET, PUT /admin/provider",
+			"health":    "GET /health",
+			"ready":     "GET /ready",
+			"metrics":   "GET /metrics",
+			"convert":   "POST /convert",
+			"templates": "GET /templates",
+			"switch":    "GET, PUT /admin/provider",
 		},
 	})
 }
@@ -97,12 +104,8 @@ func (a *API) Health(ctx context.Context) any {
 	return body
 }
 
-type request struct {
-	Notes      *string `json:"notes" binding:"required"`
-	ClientName *string `json:"client_name"`
-}
-
 type response struct {
+	ID       string      `json:"id"` // of the draft
 	Matters  string      `json:"matters_discussed"`
 	Ours     string      `json:"our_actions"`
 	Yours    string      `json:"your_actions"`
@@ -113,8 +116,13 @@ type response struct {
 	Model    string      `json:"model"`
 	Fallback string      `json:"fallback"` // why the model was not the first choice; empty when it was
 	// Notice says why rules were used or what of the model's was not accepted.
-	Notice   string   `json:"notice"`
-	Warnings []string `json:"warnings"`
+	Notice    string   `json:"notice"`
+	Warnings  []string `json:"warnings"`
+	Template  string   `json:"template"`
+	Ready     bool     `json:"ready"`
+	NotProved string   `json:"not_proved"` // why it is not ready; empty when it is
+	// Document is the letter's file, when another format is asked for within JSON.
+	Document *document `json:"document,omitempty"`
 }
 
 // fact is what the notes say, with its place.
@@ -136,33 +144,27 @@ type action struct {
 }
 
 func (a *API) convert(c *gin.Context) error {
-	var req request
+	var req order
 	if err := httpserver.BindJSON(c, &req); err != nil {
 		return err
 	}
-	name := note.DefaultClient
-	if req.ClientName != nil && strings.TrimSpace(*req.ClientName) != "" {
-		name = strings.TrimSpace(*req.ClientName)
-	}
-	if err := check(*req.Notes, name); err != nil {
-		return err
-	}
-	letter, err := a.options.Notes.Convert(c.Request.Context(), *req.Notes, name)
+	format, err := formatOf(c, trimmed(req.Format))
 	if err != nil {
 		return err
 	}
-	if letter.Answered {
-		modelapi.Answered(c, letter.Provider, letter.Model, letter.Fallback)
-	} else {
-		modelapi.Answered(c, provider.None, "", "")
+	r, err := req.request()
+	if err != nil {
+		return err
 	}
-	c.JSON(http.StatusOK, wire(letter))
-	return nil
+	d, err := a.options.Drafts.Draft(c.Request.Context(), r)
+	if err != nil {
+		return err
+	}
+	return a.answer(c, d, format)
 }
 
 // check refuses what is not notes or not a name.
-func check(notes, name string) error {
-	var fields []fault.Field
+func check(notes, name string) (fields []fault.Field) {
 	switch {
 	case strings.TrimFunc(notes, invisible) == "":
 		fields = append(fields, fault.Field{Name: "notes", Detail: "is empty: the notes of a conversation are accepted, as plain text"})
@@ -175,20 +177,19 @@ func check(notes, name string) error {
 	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
 		fields = append(fields, fault.Field{Name: "client_name", Detail: "holds a line break or another control character: one line of text is accepted"})
 	}
-	if fields == nil {
-		return nil
-	}
-	return &fault.Error{Kind: fault.Invalid, Detail: "Some fields are not acceptable.", Fields: fields}
+	return fields
 }
 
 // invisible tells white space and characters without a shape of their own.
 func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cf) }
 
-func wire(l *note.Letter) response {
+func wire(d *drafting.Draft) response {
+	l := d.Note
 	out := response{
+		ID: d.ID, Template: d.Template.Name, Ready: d.Ready(), NotProved: d.Unproved,
 		Matters: l.Matters, Ours: l.Ours, Yours: l.Yours, FullText: l.FullText,
 		Method: l.Method, Provider: l.Provider, Model: l.Model, Fallback: l.Fallback, Notice: l.Notice,
-		Warnings: append([]string{}, l.Warnings...),
+		Warnings: warnings(d),
 		Facts:    make([]any, len(l.Facts)),
 	}
 	for i, f := range l.Facts {

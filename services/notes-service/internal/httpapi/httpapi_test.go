@@ -20,8 +20,10 @@ import (
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/provider/providertest"
+	"signpost.internal/services/notes-service/internal/drafting"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
+	"signpost.internal/services/notes-service/internal/template"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -44,7 +46,15 @@ func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffe
 	t.Cleanup(model.Close)
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	api := httpapi.New(httpapi.Options{Notes: note.New(note.Options{Chat: model, Timeout: time.Minute, Logger: logger}), Model: model, Version: "test", Timeout: time.Minute})
+	templates, err := template.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drafts := drafting.New(drafting.Options{
+		Notes:     note.New(note.Options{Chat: model, Timeout: time.Minute, Logger: logger}),
+		Templates: templates, NewID: func() string { return "TESTDRAFT" },
+	})
+	api := httpapi.New(httpapi.Options{Drafts: drafts, Model: model, Version: "test", Timeout: time.Minute})
 	server := httpserver.New(httpserver.Options{Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
 	api.Register(server.Router())
 	return server.Router(), &log

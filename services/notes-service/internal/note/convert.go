@@ -38,6 +38,7 @@ type Chatter interface {
 type Letter struct {
 	Matters, Ours, Yours string
 	FullText             string
+	Mark                 string // the draft's mark, which FullText begins with
 	Facts                []Fact
 	Warnings             []string
 	Method               Method
@@ -94,9 +95,10 @@ func (c *Converter) Convert(ctx context.Context, notes, clientName string) (*Let
 			sections, mark, letter.Method = proved, modelMark, Model
 		}
 	}
-	letter.Matters = text(sections.Matters, noMatters)
-	letter.Ours = text(sections.Ours, noOurs)
-	letter.Yours = text(sections.Yours, noYours)
+	letter.Matters = text(sections.Matters, NoMatters)
+	letter.Ours = text(sections.Ours, NoOurs)
+	letter.Yours = text(sections.Yours, NoYours)
+	letter.Mark = mark
 	letter.FullText = full(mark, clientName, letter.Matters, letter.Ours, letter.Yours)
 	return letter, nil
 }

@@ -28,7 +28,7 @@ func TestGoldenLetters(t *testing.T) {
 			r := Read(string(notes), "Sam Example")
 			s := r.Sections()
 			var b strings.Builder
-			b.WriteString(full(rulesMark, "Sam Example", text(s.Matters, noMatters), text(s.Ours, noOurs), text(s.Yours, noYours)))
+			b.WriteString(full(rulesMark, "Sam Example", text(s.Matters, NoMatters), text(s.Ours, NoOurs), text(s.Yours, NoYours)))
 			b.WriteString("\n\n==== facts\n")
 			for _, f := range r.Facts() {
 				fmt.Fprintf(&b, "%d %s %q = %q", f.Line, f.Kind, f.Text, f.Value)

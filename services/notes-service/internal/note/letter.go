@@ -268,9 +268,10 @@ const (
 	oursHeading    = "What we will do"
 	yoursHeading   = "What you need to do"
 
-	noMatters = "Our notes do not record any."
-	noOurs    = "Our notes do not record anything for us to do."
-	noYours   = "Our notes do not record anything for you to do."
+	// What the sections say when the notes record nothing for them.
+	NoMatters = "Our notes do not record any."
+	NoOurs    = "Our notes do not record anything for us to do."
+	NoYours   = "Our notes do not record anything for you to do."
 )
 
 // text writes a section as the contract's string.
