@@ -161,6 +161,7 @@ var floors = map[string]map[string]float64{
 		"amounts": 0.92, "dates": 0.98, "references in the letter": 1, "dates in the letter": 1,
 		"actions": 0.93, "deadlines": 0.81, "superseded kept out": 0.92, "internal kept out": 0.97, "flags": 1,
 	},
+	"dev2.txt": {},
 	"held.txt": {"amounts": 0.90, "dates": 0.92, "actions": 0.70, "references in the letter": 1, "flags": 1},
 }
 
@@ -180,7 +181,7 @@ func TestFictionalNotes(t *testing.T) {
 					t.Errorf("%s: %.3f, want %.3f", what, s.share(what), share)
 				}
 			}
-			if file == "dev.txt" {
+			if strings.HasPrefix(file, "dev") {
 				slices.Sort(s.misses)
 				t.Logf("missed:\n%s", strings.Join(s.misses, "\n"))
 			}

@@ -160,6 +160,21 @@ func (s subjects) mentionsOther(text string) bool {
 	return false
 }
 
+var notForRE = foldedRE(`\bnot (?:for|to) (\p{L}+)`)
+
+// notFor finds "not for Jo" and "not for J", where that is the client.
+func (s subjects) notFor(text string) span {
+	if m := notForRE.FindStringSubmatchIndex(text); m != nil {
+		word := strings.ToLower(text[m[2]:m[3]])
+		for name := range s.clientNames {
+			if word == name || len(word) == 1 && strings.HasPrefix(name, word) {
+				return span{m[0], m[1]}
+			}
+		}
+	}
+	return span{-1, -1}
+}
+
 // found is what the rules make of one clause.
 type found struct {
 	action bool
@@ -524,8 +539,13 @@ func (r *Record) clauses(l *Line, index int) []segment {
 		cuts = append(cuts, span{m[0], m[1]})
 	}
 	for _, h := range l.hidden {
-		if h.start > start && !h.bracket {
-			cuts = append(cuts, span{h.start, h.start})
+		if h.bracket {
+			continue
+		}
+		for _, at := range []int{h.start, h.end} {
+			if at > start && at < len(text) {
+				cuts = append(cuts, span{at, at})
+			}
 		}
 	}
 	slices.SortFunc(cuts, func(a, b span) int { return a.start - b.start })

@@ -1,0 +1,731 @@
+package note
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"unicode"
+)
+
+// oneOf joins patterns to one that matches any of them, whatever the case.
+func oneOf(patterns ...string) string { return `(?:` + strings.Join(patterns, "|") + `)` }
+
+func foldedRE(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
+
+// What advisers call matter that is not for the client.
+const (
+	theLetter  = `(?:(?:the|this|that|her|his|their|any|client['’]?s?) )?(?:client )?(?:letters?|ltrs?|lttr|coa|confirmation(?: of advice)?|correspondence)`
+	theClient  = `(?:(?:the|our) )?(?:client|cl|clt|ct|customer|service user)`
+	relatives  = `(?:partner|husband|hubby|wife|spouse|ex|ex[- ]?(?:partner|husband|wife)|family|parents?|mum|mam|mother|dad|father|sister|brother|son|daughter|kids?|children|boyfriend|girlfriend|bf|gf|employer|boss|work|landlord|landlady|ll|neighbours?|anyone|anybody|others?)`
+	doNot      = `(?:do not|don['’]?t|dont|do n['’]t|never|please no|not to|must not|mustn['’]?t|should not|shouldn['’]?t|will not|won['’]?t|shan['’]?t)`
+	isNot      = `(?:not|(?:is|was|are|were|does|do|did|has|have|had|would|should|must|need|wo|ca|ai)n['’]?t|never)`
+	audience   = `(?:us|staff|team|office|colleagues?|adviser|advisor|advisers|bureau|agency|cab|admin|managers?|management|supervisors?|file|files|records?|log|logs|crm|casebook|aic|audit|case ?notes?|in[- ]?house|internal)`
+	labelWords = `(?:strictly |staff |very )?(?:internal|confidential|conf|confid|priv|pvt|p ?& ?c|off (?:the )?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office) (?:notes?|memo|remarks?)|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for) (?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
+	labelTail  = `(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
+	labelName  = labelWords + labelTail
+)
+
+var (
+	// A label opens internal matter: at the start of a sentence or bracket,
+	// followed by a colon or dash; elsewhere only with a colon.
+	labelRE = foldedRE(`(?:(?:^\W*|[.;!?]\s+|[([{*_]+\s*|\s[-–—]\s+)(` + labelName + `)(?:\s*(?::|[-–—]\s))` +
+		`|\s(` + labelName + `)\s*:)`)
+	// A label in brackets or as a tag opens a line or sentence without a colon.
+	tagRE = foldedRE(`^\W*[(\[{<*]\s*(?:` + labelName + `|private)\s*[)\]}>*]`)
+	// Elements of markup hold internal matter, on one line or several.
+	openTagRE  = foldedRE(`<\s*(?:internal|conf|confidential|private|staff)\s*>|\[\s*(?:internal|conf|confidential|private|staff)\s*\][^\[]*\[/`)
+	closeTagRE = foldedRE(`(?:<\s*/\s*|\[\s*/\s*)(?:internal|conf|confidential|private|staff)\s*[>\]]`)
+	// Upper case alone is label enough, with or without a colon.
+	shoutRE = regexp.MustCompile(`^\W*(INTERNAL|CONFIDENTIAL|SENSITIVE|NOT FOR LETTER|NOT FOR CLIENT|NOT FOR THE CLIENT|NOT FOR THE LETTER|OFF THE RECORD|STAFF ONLY|PRIVATE|DO NOT DISCLOSE|OTR|NFD)\b`)
+
+	// A mark makes the sentence it stands in internal, and what the sentence
+	// speaks of ("don't put that in the letter").
+	markRE = foldedRE(`\b` + oneOf(
+		// Of the letter.
+		isNot+` (?:for|to go in|to go into|to be put in|to be included in|to be in|in|part of) `+theLetter+`\b`,
+		`(?:keep|leave|stays?|kept|left|strip|take|taken|cut) (?:\w+ ){0,4}(?:out of|off|from) `+theLetter,
+		`(?:omit|exclude|remove|delete|strip|cut|redact|withhold|keep|leave|take|hold|held)(?:d|ed|ing)?\b[^.;]{0,40}\b(?:back|from|out of|off|before) (?:`+theLetter+`|sending|it goes|send|post|printing|writing)`,
+		isNot+`\b[^.;]{0,30}\b(?:in|into|for|on|to) `+theLetter+`\b`, `(?:nothing|no mention)\b[^.;]{0,50}\b(?:in|into|to) (?:`+theLetter+`|writing|`+theClient+`)\b`,
+		`(?:leave|left|leaving|miss|keep) (?:this|that|it|these|those|all this|him|her|the (?:above|following|last bit|next bit)) (?:out|back|off|to (?:our|your|my)sel(?:f|ves)|under wraps|in[- ]house)\b`, `leave out\b`, `things? to (?:leave|keep) out`, `hold back\b`,
+		`not letter\b`, `non[- ]disclos\w+`,
+		// Of the audience.
+		isNot+` (?:for|to (?:go|be (?:sent|given|shown))? ?to|to) (?:the )?(?:client|cl|ct|clt|customer|release|disclosure|sharing|sending|circulation|copying|publication)\b`,
+		`not client[- ]facing`, audience+`(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) `+audience, `for `+audience+` only`,
+		`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
+		`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
+		`(?:this|that|it|which|all this|below|following|above)(?:['’]s| is| was| are| stays| remains)? (?:strictly |very |highly |all )?(?:confidential|private|internal|sensitive|secret|privileged|hush[- ]hush)\b`,
+		`(?:treat|kept?|keep|keeping|hold|held|mark(?:ed)?|staying|stays?) (?:this |that |it |as |strictly |very )*(?:confidential|private|quiet|secret|internal|hush|between)\b`,
+		`off (?:the )?record`, `staff only`, `file only`, `eyes only`, `between (?:ourselves|us|you and me|you, me)\b`, `entre nous`, `in[- ]house only`, `stays? (?:here|with us|in[- ]house|between)`, `under wraps`, `hush`, `let on\b`,
+		`to (?:our|your)selves\b`, `(?:behind|within) (?:closed doors|these (?:four )?walls)`, `(?:note|memo|reminder) to (?:self|me|myself)`, `remind me\b`, `nts\b`, `n2s\b`,
+		// Of the telling.
+		`(?:in|under)(?: strict(?:est)?| the strictest)? confidence`, `confided`, `confidentially`, `on the (?:quiet|qt|q\.t\.)`, `(?:told|said|mentioned|disclosed|admitted)\b[^.;]{0,30}\b(?:privately|in secret)`,
+		`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t|not to) (?:be )?(?:disclosed?|repeat(?:ed)?|minuted?|quoted?|reveal(?:ed)?)\b`, `not (?:to be )?(?:disclosed|shared|released|repeated|shown|revealed|minuted|made known|passed on|passed to|mentioned|quoted|known|copied)\b`,
+		`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t) (?:mention|tell|say|share)\b[^.;]{0,60}\b(?:anyone|anybody|her|him|them|client|cl|ct|`+relatives+`)\b`,
+		`(?:do not|don['’]?t|dont|never) (?:put|write|note|commit|record|type|get)\b[^.;]{0,40}\b(?:paper|writing|down|letter|ltr|this|that|it)\b`, `(?:i|we) (?:will|shall|would|must|should) (?:not|never) (?:mention|refer|say|put|include|disclose|write|tell)\b`, `(?:i|we) (?:won|shan)['’]?t (?:mention|refer|say|put|include|disclose|tell)\b`,
+		`(?:not|(?:does|do|did|is|was|should|must|need|wo|ca|has|have|would)n['’]?t|no) (?:want|wish|like)(?:s|ed|ing)?\b[^.;]{0,40}\b(?:known|in writing|written down|mentioned|shared|disclosed|on paper|repeated|in `+theLetter+`)\b`, `nobody (?:is to|must|should|else) (?:to )?know`,
+		doNot+` (?:be )?(?:send|sent|print(?:ed|ing)?|typ(?:e|ed|ing)|releas(?:e|ed)|publish(?:ed)?|forward(?:ed)?|record(?:ed)?|log(?:ged)?|pass(?:ed)? on)\b[^.;]{0,30}(?:this|it\b|that|bit|part|to (?:the )?(?:client|cl|ct|her|him|them)\b|$)`,
+		`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
+		`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
+		// Of secrets.
+		`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
+		relatives+` (?:does ?n['’]?t|does not|do not|don['’]?t|doesnt|dont|has no idea|have no idea|unaware|not aware|is not aware|isn['’]?t aware|is unaware|are unaware|knows nothing|know nothing)(?: know)?`,
+		`without (?:her|his|their|the|`+theClient+`['’]s) `+relatives+`\b[^.;]{0,20}(?:knowing|finding out)`, `(?:has ?n['’]?t|has not|have ?n['’]?t|hav(?:e|ing) not|not|never|hasnt) (?:yet )?told (?:(?:her|his|their|the) )?`+relatives+`\b`,
+		`secretly`, `in secret`, `behind (?:her|his|their) (?:\w+['’]s )?back`, `(?:her|his|their) secret\b`,
+	))
+	// An aside is internal from where its clause begins: what the adviser thinks
+	// of the client, and the office's own business.
+	asideRE = foldedRE(oneOf(
+		`\b(?:conflict (?:of interest|check|search)|(?:also|former|ex-?) ?(?:our|a) client of ours|(?:also|former|ex-?) (?:a )?client of (?:ours|this office)|we (?:also )?(?:act|acted) for (?:her|his|their|the))\b`,
+		`\b(?:mlro|suspicious activity|tipping off|money launder\w*|poca)\b`,
+		`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager|manager)\b`, `\bcase review\b`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
+		`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
+		`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:my|our) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
+		`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
+		`(?:is|isn['’]?t|is not|not|wasn['’]?t|aren['’]?t)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
+		`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|high|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
+		`\b(?:hiding (?:it|this|that|the|her|his|money|assets?|something|things)|pulling the wool|taking us for|won['’]?t stick|time ?waster|playing the system|trying it on)\b`,
+		`\b(?:smelt|smelled|smells|reeked|reeks|stank|stinks) (?:strongly )?of\b`,
+	))
+	// The adviser's own thoughts about the client.
+	thoughtRE = foldedRE(`\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b)(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
+	aPerson   = set(`he she they him her them his their cl ct clt client customer hes shes`)
+	adviceRE  = foldedRE(`\b(?:qualif\w*|eligib\w*|entitled?|better off|can claim|could claim|may be able|might be able|should (?:apply|claim|ask|get|be)|would benefit|can apply|could apply)\b`)
+	doubtRE   = foldedRE(`\b(?:don['’]?t|do not|not|doubt|suspect|fear|worry|bet)\b`)
+	ivaRE     = foldedRE(`\b(?:iva|trustee|nominee)\b`)
+	// What may put somebody in danger if others at home read it.
+	safetyRE = foldedRE(`\b` + oneOf(
+		`safeguarding`, `marac`, `idva`, `isva`, `domestic (?:abuse|violence)`, `\bdv\b`, `coercive control`, `(?:women['’]?s )?refuge\b`, `(?:fled|fleeing|flees) (?:violence|abuse|her|his|the|from)`, `non[- ]mol(?:estation)?(?: order)?`,
+		`suicid\w*`, `self[- ]?harm\w*`, `overdos\w+`, `sectioned`, `end(?:ing)? (?:it all|her life|his life)`, `rap(?:ed|ist)\b`, `sexual(?:ly)? (?:assault\w*|abus\w*)`, `child protection`,
+		`(?:hits?|beats?|beating|hitting|assault(?:s|ed)?|attacks?|threatens? to (?:kill|hurt)|violent (?:to|towards|with)) (?:her|him|them|the (?:kids|children))\b`,
+	))
+
+	// Some lines say it of others: those before ("^^ above line not for letter")
+	// or after them ("next 2 lines confidential").
+	saidOfLines = `.{0,40}(?:confidential|\bconf\b|internal|private|sensitive|off (?:the )?record|\bnot (?:for|in|to go|to be)|leave out|keep out|out of|don['’]?t (?:put|include|send)|only\b)`
+	aboveRE     = foldedRE(`^\W*(?:(?:nb|n\.b\.|ps|note)\W+)?(?:pls |please )?(?:\^+\s*|(?:the )?(?:above|previous|preceding|last)\b)` + saidOfLines)
+	belowRE     = foldedRE(`^\W*(?:(?:nb|n\.b\.|ps|note)\W+)?(?:pls |please )?(?:the )?(?:next|following|below|rest)\b` + saidOfLines)
+	countRE     = foldedRE(`\b(\d|two|three|four|five|six)\b`)
+	manyRE      = foldedRE(`\b(?:lines|points|sentences|bullets|items)\b`)
+	restRE      = foldedRE(`\b(?:rest|para|paragraph|section|part|bit)\b`)
+	bareLabelRE = foldedRE(`^\W*(?:(?:begin|start|begins|starts)(?: of)?\s+)?(?:strictly |staff )?(?:internal|confidential|private|conf|sensitive|off (?:the )?record|staff only|notes? to self|not for (?:the )?(?:letter|client|coa|release))(?:\s*(?:&|and|\+|/)\s*(?:confidential|private|internal))?(?: (?:only|section|notes?|remarks?|comments?|use only|matters?|info|starts?|begins?|bit|block))*(?:\s*[-–—,/(]+\s*(?:not for (?:the )?(?:letter|client|coa)|do not (?:send|share|include|disclose)|(?:adviser|advisor|staff|our) (?:eyes )?only|internal|confidential|internal only))*\W*$`)
+	onlyLabelRE = foldedRE(`^\W*(?:` + labelName + `)\W*$`)
+	endLabelRE  = foldedRE(`^\W*(?:(?:ends?|stop|close|finish(?:ed)?|ends? of)(?: of)?\s+(?:the\s+)?(?:internal|confidential|conf|private|sensitive|notes?|section|block|bit)|ends?\W*$|/internal|/confidential|/conf|(?:internal|confidential|private|conf|sensitive)(?: notes?| section| bit)? (?:ends?|stops?|over|finish(?:es|ed)?|closed?)|(?:ok )?(?:back )?(?:for|to) (?:the )?(?:letter|client)|ok to (?:share|send)|resumes?\W*$|normal notes)\b.*$`)
+	// A key says how internal lines are marked.
+	legendRE = foldedRE(`(?:\b(?:lines?|items?|points?|bits?|anything|everything|text|paras?|notes?|entries|sentences?|stuff)\b[^.;]{0,25}?\b(?:with|marked|starting|beginning|in|after|by|prefixed)(?: with| by)?(?: an?| the)?|^\W*(?:key\W+)?)\s*["'“‘(]?([#*!†‡§¬~^@%&+=>|$]{1,3}|\[[a-z]{0,3}\]|square brackets|\(?[A-Z]{1,3}\)|double brackets)["'”’]?\s*(?:=|:|are|is|means?|not|for|stays?|sign)`)
+)
+
+// markInternal finds what the adviser marked as not for the client. When the
+// extent of a mark is in doubt more is held back rather than less, and a
+// warning says so.
+func (r *Record) markInternal() {
+	inBlock, untilEnd, inTag := false, false, false
+	blockAt := 0
+	ahead := 0 // lines that an earlier one says are internal; -1 for all to a blank one
+	indent := -1
+	var closer byte // what closes a bracket of internal matter that runs over lines
+	key := legend{}
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		trimmed := strings.TrimSpace(l.Text)
+		whole := []mark{{span: span{0, len(l.Text)}}}
+		if k, ok := legendOf(l.Text); ok {
+			key, l.hidden = k, whole
+			continue
+		}
+		switch {
+		case closer != 0:
+			if at := closedAt(l.Text, closer); at >= 0 {
+				closer = 0
+				l.hidden = r.hideHead(l, at)
+			} else {
+				l.hidden = whole
+			}
+		case inTag || openTagRE.MatchString(l.Text):
+			l.hidden, inTag = tagged(l.Text, inTag)
+		case ahead != 0 && trimmed != "":
+			l.hidden = whole
+			ahead = max(ahead-1, -1)
+		case aboveRE.MatchString(trimmed):
+			l.hidden = whole
+			r.hideBefore(i, reachOf(trimmed))
+		case belowRE.MatchString(trimmed):
+			l.hidden = whole
+			ahead = reachOf(trimmed)
+		case endLabelRE.MatchString(trimmed) && inBlock:
+			inBlock, untilEnd = false, false
+			l.hidden = whole
+		case bareLabelRE.MatchString(trimmed) || onlyLabelRE.MatchString(trimmed):
+			inBlock, untilEnd, blockAt = true, r.endsLater(i+1), i
+			l.hidden = whole
+			if r.trails(i) {
+				r.hideBefore(i, 1)
+				inBlock = untilEnd || i+1 < len(r.Lines) && !r.Lines[i+1].blank()
+			}
+		case ahead < 0 && trimmed == "":
+			ahead = 0
+		case inBlock && trimmed == "" && !untilEnd:
+			// A blank line right after the label does not end what it opens, nor
+			// does any where the notes are in sections with headings.
+			inBlock = r.nextIsIndented(i) || i > 0 && onlyLabel(r.Lines[i-1].Text) || r.sectioned(blockAt, i)
+		case inBlock && !untilEnd && isSectionHeading(trimmed):
+			inBlock = false
+		case inBlock:
+			l.hidden = whole
+		case indent >= 0 && trimmed != "" && indentOf(l.Text) > indent:
+			l.hidden = whole
+		default:
+			indent = -1
+			l.hidden = r.spansOf(i, key)
+			if l.allHidden() && labelRE.MatchString(trimmed) {
+				indent = indentOf(l.Text)
+			}
+			switch c := r.leftOpen(i); {
+			case c != 0:
+				closer = c
+			case l.allHidden() && strings.HasSuffix(trimmed, ":"):
+				inBlock, untilEnd, blockAt = true, r.endsLater(i+1), i
+			}
+		}
+	}
+	r.warnInternal()
+}
+
+func (r *Record) warnInternal() {
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		for j := range l.Facts {
+			f := &l.Facts[j]
+			f.Line = l.Number
+			f.Internal = len(l.hiddenIn(span{f.Start, f.End})) > 0
+		}
+		switch {
+		case len(l.hidden) == 0 || l.blank():
+		case l.allHidden() && safetyRE.MatchString(l.Text) && !markRE.MatchString(l.Text) && !labelRE.MatchString(l.Text):
+			r.warn("Line %d speaks of somebody's safety: it was held back, for others at home may read the letter.", l.Number)
+		case l.allHidden():
+			r.warn("Line %d is marked internal: it is not in the letter.", l.Number)
+		default:
+			r.warn("Line %d is partly marked internal: that part is not in the letter.", l.Number)
+		}
+	}
+}
+
+// legend is how a key at the notes' head says that internal lines are marked.
+type legend struct{ sign string }
+
+func legendOf(text string) (legend, bool) {
+	if len(text) > 200 {
+		return legend{}, false
+	}
+	m := legendRE.FindStringSubmatch(text)
+	if m == nil || !markRE.MatchString(text) && !regexpInternal.MatchString(text) {
+		return legend{}, false
+	}
+	return legend{m[1]}, true
+}
+
+var regexpInternal = foldedRE(`\b(?:internal|confidential|private|staff|colleagues?|us only|off (?:the )?record|not for)\b`)
+
+// spans returns what of a line the key marks.
+func (k legend) spans(text string) []mark {
+	switch strings.ToLower(k.sign) {
+	case "":
+		return nil
+	case "square brackets", "[]":
+		return bracketed(text, '[', ']')
+	case "double brackets":
+		return bracketed(text, '(', ')')
+	}
+	body := strings.TrimSpace(bulletRE.ReplaceAllString(text, ""))
+	if strings.HasPrefix(strings.TrimSpace(text), k.sign) || strings.HasPrefix(body, k.sign) || strings.HasSuffix(body, k.sign) {
+		return []mark{{span: span{0, len(text)}}}
+	}
+	return nil
+}
+
+func bracketed(text string, open, closing byte) []mark {
+	var all []mark
+	for at := 0; at < len(text); {
+		i := strings.IndexByte(text[at:], open)
+		if i < 0 {
+			break
+		}
+		end := len(text)
+		if j := strings.IndexByte(text[at+i:], closing); j >= 0 {
+			end = at + i + j + 1
+		}
+		all = append(all, mark{span{at + i, end}, true})
+		at = end
+	}
+	return all
+}
+
+// trails tells whether the label on line i speaks of the line before it: "(not
+// for the letter)", in small letters and without a colon, with nothing after it
+// or with a line right before it.
+func (r *Record) trails(i int) bool {
+	text := strings.TrimSpace(r.Lines[i].Text)
+	if i == 0 || r.Lines[i-1].blank() || strings.HasSuffix(text, ":") || strings.ToUpper(text) == text {
+		return false
+	}
+	if c := text[0]; c != '(' && c != '[' && c != '^' && !isLetter(c) {
+		return false
+	}
+	lower := firstLetter(text)
+	return unicode.IsLower(lower) || strings.HasPrefix(text, "(") || strings.HasPrefix(text, "[") || i+1 == len(r.Lines) || r.Lines[i+1].blank()
+}
+
+func firstLetter(text string) rune {
+	for _, c := range text {
+		if unicode.IsLetter(c) {
+			return c
+		}
+	}
+	return 0
+}
+
+// sectioned tells whether the notes have headings before and after a block, so
+// that a blank line does not end it.
+func (r *Record) sectioned(from, blank int) bool {
+	before, after := false, false
+	for i := from - 1; i >= 0 && from-i < 200 && !before; i-- {
+		before = isSectionHeading(strings.TrimSpace(r.Lines[i].Text))
+	}
+	for i := blank + 1; before && i < len(r.Lines) && i-blank < 200 && !after; i++ {
+		after = isSectionHeading(strings.TrimSpace(r.Lines[i].Text))
+	}
+	return before && after
+}
+
+// leftOpen returns what closes a bracket of internal matter that the line opens
+// and a later line closes, or 0.
+func (r *Record) leftOpen(i int) byte {
+	l := &r.Lines[i]
+	if len(l.hidden) == 0 {
+		return 0
+	}
+	for _, pair := range []string{"()", "[]", "{}"} {
+		at := strings.LastIndexByte(l.Text, pair[0])
+		if at < 0 || strings.IndexByte(l.Text[at:], pair[1]) >= 0 || len(l.hiddenIn(span{at, len(l.Text)})) == 0 {
+			continue
+		}
+		for j := i + 1; j < min(len(r.Lines), i+40); j++ {
+			if closedAt(r.Lines[j].Text, pair[1]) >= 0 {
+				return pair[1]
+			}
+		}
+	}
+	return 0
+}
+
+// closedAt returns where a bracket that was opened on an earlier line closes, or -1.
+func closedAt(text string, closer byte) int {
+	open := map[byte]byte{')': '(', ']': '[', '}': '{'}[closer]
+	level := 0
+	for i := range len(text) {
+		switch text[i] {
+		case open:
+			level++
+		case closer:
+			if level == 0 {
+				return i
+			}
+			level--
+		}
+	}
+	return -1
+}
+
+// hideHead hides a line up to and with the byte at i.
+func (r *Record) hideHead(l *Line, i int) []mark {
+	if strings.Trim(l.Text[i+1:], " \t.;,") == "" {
+		return []mark{{span: span{0, len(l.Text)}}}
+	}
+	return []mark{{span: span{0, i + 1}}}
+}
+
+func onlyLabel(text string) bool {
+	text = strings.TrimSpace(text)
+	return bareLabelRE.MatchString(text) || onlyLabelRE.MatchString(text)
+}
+
+// reachOf says of how many lines a line speaks: -1 for all to the next blank one.
+func reachOf(text string) int {
+	if m := countRE.FindString(text); m != "" {
+		if n := strings.Index("123456789", m); n >= 0 {
+			return n + 1
+		}
+		return slices.Index([]string{"two", "three", "four", "five", "six"}, strings.ToLower(m)) + 2
+	}
+	if manyRE.MatchString(text) || restRE.MatchString(text) {
+		return -1
+	}
+	return 1
+}
+
+// hideBefore hides the lines before the one at i that it speaks of.
+func (r *Record) hideBefore(i, reach int) {
+	for i--; i >= 0 && reach != 0; i-- {
+		l := &r.Lines[i]
+		if l.blank() {
+			if reach < 0 && i+1 < len(r.Lines) {
+				return
+			}
+			continue
+		}
+		l.hidden = []mark{{span: span{0, len(l.Text)}}}
+		reach = max(reach-1, -1)
+	}
+}
+
+// tagged finds what stands between tags of internal matter, and whether the last
+// of them is still open.
+func tagged(text string, open bool) (found []mark, still bool) {
+	for at := 0; ; {
+		if !open {
+			m := openTagRE.FindStringIndex(text[at:])
+			if m == nil {
+				return found, false
+			}
+			at += m[0]
+		}
+		m := closeTagRE.FindStringIndex(text[at:])
+		if m == nil {
+			if at == 0 {
+				return []mark{{span: span{0, len(text)}}}, true
+			}
+			return append(found, mark{span: span{at, len(text)}}), true
+		}
+		end := at + m[1]
+		if at == 0 && strings.TrimSpace(text[end:]) == "" {
+			return []mark{{span: span{0, len(text)}}}, false
+		}
+		found = append(found, mark{span{at, end}, true})
+		at, open = end, false
+	}
+}
+
+func (r *Record) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *Record) endsLater(from int) bool {
+	for _, l := range r.Lines[from:] {
+		trimmed := strings.TrimSpace(l.Text)
+		if endLabelRE.MatchString(trimmed) {
+			return true
+		}
+		if bareLabelRE.MatchString(trimmed) {
+			return false
+		}
+	}
+	return false
+}
+
+func (r *Record) nextIsIndented(blank int) bool {
+	return blank+1 < len(r.Lines) && indentOf(r.Lines[blank+1].Text) > 0 && !r.Lines[blank+1].blank()
+}
+
+// spansOf finds internal matter within one line, and hides the line before it
+// where the line speaks of that one.
+func (r *Record) spansOf(i int, key legend) []mark {
+	text := r.Lines[i].Text
+	if marked := key.spans(text); marked != nil {
+		return marked
+	}
+	if shoutRE.MatchString(text) || tagRE.MatchString(text) {
+		return []mark{{span: span{0, len(text)}}}
+	}
+	h := hider{text: text, record: r}
+	h.labels()
+	if h.sentences() && i > 0 {
+		r.hideBefore(i, 1)
+	}
+	return h.marks()
+}
+
+// hider collects the internal stretches of one line.
+type hider struct {
+	text   string
+	record *Record
+	found  []mark
+}
+
+// marks returns what was found, put in order; all of the line where nothing but
+// punctuation is left of it.
+func (h *hider) marks() []mark {
+	if len(h.found) == 0 {
+		return nil
+	}
+	sort.Slice(h.found, func(i, j int) bool { return h.found[i].start < h.found[j].start })
+	merged := h.found[:1]
+	for _, m := range h.found[1:] {
+		last := &merged[len(merged)-1]
+		if m.start <= last.end || !m.bracket && !last.bracket && strings.TrimFunc(h.text[last.end:m.start], notLetter) == "" && !strings.ContainsAny(h.text[last.end:m.start], "0123456789") {
+			last.end, last.bracket = max(last.end, m.end), last.bracket && m.bracket
+			continue
+		}
+		merged = append(merged, m)
+	}
+	left := 0
+	at := 0
+	for _, m := range append(slices.Clone(merged), mark{span: span{len(h.text), len(h.text)}}) {
+		left += len(strings.TrimFunc(h.text[at:m.start], func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }))
+		at = m.end
+	}
+	if left == 0 {
+		return []mark{{span: span{0, len(h.text)}}}
+	}
+	return merged
+}
+
+// labels hides what a label opens: its bracket, or all to the end of the line.
+func (h *hider) labels() {
+	for from := 0; from < len(h.text); {
+		m := labelRE.FindStringSubmatchIndex(h.text[from:])
+		if m == nil {
+			return
+		}
+		start := from + max(m[2], m[4])
+		switch open := enclosing(h.text, start); {
+		case open.start >= 0:
+			h.found = append(h.found, mark{open, true})
+			from = open.end
+		case strings.TrimLeftFunc(h.text[:start], notLetter) == "" || !sentenceStart(h.text, start):
+			h.found = []mark{{span: span{0, len(h.text)}}}
+			return
+		default:
+			h.found = append(h.found, mark{span: span{start, len(h.text)}})
+			return
+		}
+	}
+}
+
+func (h *hider) holds(s span) bool {
+	return slices.ContainsFunc(h.found, func(m mark) bool { return m.holds(s) })
+}
+
+// anaphorRE finds that a mark speaks of what was said before it.
+var anaphorRE = foldedRE(`\b(?:this|that|these|those|it|above|last bit|the last|either|any of (?:this|that))\b`)
+
+// sentences hides the sentences that are marked, with what they speak of, and
+// reports whether one at the line's start speaks of the line before.
+func (h *hider) sentences() (before bool) {
+	all := sentencesOf(h.text)
+	for n := 0; n < len(all); n++ {
+		s := all[n]
+		part := h.text[s.start:s.end]
+		at, mark := h.marked(part)
+		if at.start < 0 {
+			continue
+		}
+		at = span{at.start + s.start, at.end + s.start}
+		if h.holds(at) {
+			continue
+		}
+		if open := enclosing(h.text, at.start); open.start >= 0 {
+			if strings.Trim(h.text[open.start+1:at.start]+h.text[at.end:max(at.end, open.end)], " .,:;-–—)]}") != "" && !tagOnly(h.text[open.start:open.end]) {
+				h.hide(open, true)
+				continue
+			}
+			// The bracket holds nothing but the mark: it speaks of its sentence.
+			s = span{min(s.start, open.start), max(s.end, open.end)}
+			if lead := strings.TrimSpace(h.text[:open.start]); len(lead) < 16 && strings.TrimFunc(h.text[open.end:], notLetter) != "" {
+				h.hide(span{0, len(h.text)}, false) // "Q (us only): …"
+				return before
+			}
+			if strings.TrimFunc(h.text[s.start:open.start], notLetter) == "" {
+				before = h.backwards(all, n) || before
+			}
+			h.hide(s, false)
+			continue
+		}
+		lead := strings.TrimFunc(h.text[s.start:at.start], notLetter)
+		tail := h.text[at.end:]
+		switch {
+		case mark == aside:
+			h.hide(span{h.clauseStart(s, at.start), s.end}, false)
+		case len(lead) <= 40 && openerRE.MatchString(tail[:min(len(tail), 60)]):
+			// The mark is a label of its own: "Things to leave out: …".
+			from := s.start
+			if lead != "" && sentenceStart(h.text, at.start) {
+				from = at.start
+			}
+			h.hide(span{from, len(h.text)}, false)
+			return before
+		default:
+			if anaphorRE.MatchString(part) && len(contentWords(markRE.ReplaceAllString(part, " "))) <= 4 || len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
+				before = h.backwards(all, n) || before
+			}
+			h.hide(s, false)
+		}
+		for n+1 < len(all) && h.continues(all[n+1]) {
+			n++
+			h.hide(all[n], false)
+		}
+	}
+	return before
+}
+
+var openerRE = foldedRE(`^[\p{L}\d ,'’/()]{0,40}(?::|\s[-–—]\s|[-–—]\s)`)
+
+func tagOnly(bracket string) bool { return onlyLabelRE.MatchString(bracket) }
+
+// backwards hides the sentence before the n-th, and those before it that give no
+// fact. It reports whether the mark is the line's first sentence.
+func (h *hider) backwards(all []span, n int) bool {
+	if n == 0 {
+		return true
+	}
+	h.hide(all[n-1], false)
+	for k := n - 2; k >= 0 && h.continues(all[k+1]) && h.plain(all[k]); k-- {
+		h.hide(all[k], false)
+	}
+	return false
+}
+
+// plain tells whether a sentence holds neither a fact nor something to be done.
+func (h *hider) plain(s span) bool {
+	text := h.text[s.start:s.end]
+	return len(facts(text)) == 0 && !clauseRE.MatchString(strings.TrimSpace(text)) && h.record.subjects.parse(strings.TrimSpace(text), "").owner == ""
+}
+
+var continuesRE = foldedRE(`^\W*(?:and|but|also|so|then|because|this|that|these|it|its|it['’]s|she|he|they|her|his|their|him|apparently|pls|please|very|hence|therefore|says?|said)\b`)
+
+// continues tells whether a sentence goes on with what the one before it says:
+// it begins with a word that points back, and gives no fact of its own.
+func (h *hider) continues(s span) bool {
+	return continuesRE.MatchString(h.text[s.start:s.end]) && h.plain(s)
+}
+
+func (h *hider) hide(s span, bracket bool) { h.found = append(h.found, mark{s, bracket}) }
+
+type strength int
+
+const (
+	marked strength = iota
+	aside
+)
+
+// marked finds the first mark in a sentence.
+func (h *hider) marked(text string) (span, strength) {
+	if m := markRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
+	}
+	if name := h.record.subjects.notFor(text); name.start >= 0 {
+		return name, marked
+	}
+	if m := startMarkRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
+	}
+	if m := confidentialRE.FindStringIndex(text); m != nil && !serviceRE.MatchString(text) {
+		return span{m[0], m[1]}, marked
+	}
+	if m := asideRE.FindStringIndex(text); m != nil && !ivaRE.MatchString(text) {
+		return span{m[0], m[1]}, aside
+	}
+	if m := thoughtRE.FindStringSubmatchIndex(text); m != nil {
+		who := strings.ToLower(text[m[2]:m[3]])
+		base, _, _ := strings.Cut(strings.ReplaceAll(who, "’", "'"), "'")
+		person := aPerson[base] || h.record.subjects.clientNames[base]
+		if person && (doubtRE.MatchString(text[m[0]:m[1]]) || !adviceRE.MatchString(text[m[1]:])) {
+			return span{m[0], m[1]}, aside
+		}
+	}
+	if m := safetyRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
+	}
+	return span{-1, -1}, marked
+}
+
+var (
+	// At the start of a sentence a bare order not to say something is a mark.
+	startMarkRE    = foldedRE(`^\W*(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|includ(?:e|ing)|tell|say|share)\b`)
+	confidentialRE = foldedRE(`\bconfidential\b|\bpvt\b`)
+	serviceRE      = foldedRE(`\b(?:service|advice is|free and|explained|independent|we are|policy)\b`)
+	clauseStartRE  = foldedRE(`(?:\s[-–—]+\s|,\s+(?:but|and|so|though|which)\s+|;\s*|\.{2,}\s*|\s(?:but|though|although)\s)`)
+)
+
+// clauseStart returns where the clause of a sentence begins that holds position
+// i, if the words between are the clause's subject only; else the sentence's.
+func (h *hider) clauseStart(s span, i int) int {
+	start := s.start
+	for _, m := range clauseStartRE.FindAllStringIndex(h.text[s.start:i], -1) {
+		start = s.start + m[0]
+	}
+	return start
+}
+
+// sentencesOf cuts a line into sentences, and at semicolons, but not within
+// brackets.
+func sentencesOf(text string) []span {
+	var all []span
+	start, depth := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		case '.', '!', '?', ';':
+			end := i + 1
+			for end < len(text) && strings.IndexByte(".!?\"')", text[end]) >= 0 {
+				end++
+			}
+			if depth > 0 || end < len(text) && text[end] != ' ' && text[end] != '\t' && c != ';' || c == '.' && end == i+1 && isShortForm(text, i) {
+				continue
+			}
+			all = append(all, span{start, end})
+			start, i = end, end-1
+		}
+	}
+	if strings.TrimSpace(text[start:]) != "" {
+		all = append(all, span{start, len(text)})
+	}
+	return all
+}
+
+func notLetter(r rune) bool { return !unicode.IsLetter(r) }
+
+// sentenceStart tells whether the text before i ends a sentence or is set off by a dash.
+func sentenceStart(text string, i int) bool {
+	before := strings.TrimRight(text[:i], " \t*_")
+	return before == "" || strings.ContainsAny(before[len(before)-1:], ".;!?:")
+}
+
+// bracketReach bounds the search for an opening bracket, in bytes.
+const bracketReach = 2000
+
+// enclosing returns the bracket around position i, from the opening to just
+// after the closing one (or the line's end); start is -1 when there is none.
+func enclosing(text string, i int) span {
+	depth := 0
+	for j := i - 1; j >= max(0, i-bracketReach); j-- {
+		switch text[j] {
+		case ')', ']', '}':
+			depth++
+		case '(', '[', '{':
+			if depth > 0 {
+				depth--
+				continue
+			}
+			for k, level := i, 0; k < len(text); k++ {
+				switch text[k] {
+				case '(', '[', '{':
+					level++
+				case ')', ']', '}':
+					if level == 0 {
+						return span{j, k + 1}
+					}
+					level--
+				}
+			}
+			return span{j, len(text)}
+		}
+	}
+	return span{-1, -1}
+}
+
+func indentOf(text string) int { return len(text) - len(strings.TrimLeft(text, " \t")) }
