@@ -12,22 +12,19 @@ var (
 	sterlingRE = regexp.MustCompile(`(?i)(?:£|\bGBP)\s?(` + numberPattern + `)(?:\s?(k|grand|thousand|million|mn)\b)?`)
 	poundsRE   = regexp.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
 	penceRE    = regexp.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
-	groupedRE  = regexp.MustCompile(`\d{1,3}(?:,\d{3})+(?:\.\d\d)?`)
-	decimalRE  = regexp.MustCompile(`(\d{1,6})\.(\d\d)\b`) // money, unless it can be a time
 	bareRE     = regexp.MustCompile(numberPattern)
-	owedRE     = regexp.MustCompile(`(?i)\b(?:owes?|owing|arrears|balance|rent|wages?|income|debts?|mortgage|overdrawn|pay(?:ing|s)?|paid|offer(?:ed)?|bill|surplus|deficit|fee|fine|loan|overdraft|limit|savings)(?:\s+(?:of|is|are|was|at|by|about|approx\.?|around|now|=|-|:))?\s*[:=-]?\s*(` + numberPattern + `)(?:$|[.;)]?\s*$|[.,;)]\s|\s+(?:on|to|for|with|and|since|in|but|after|each|now|from)\b)`)
 	moneyCueRE = regexp.MustCompile(`(?i)\b(?:owe[sd]?|owing|debts?|balance|arrears|rent|income|wages?|salary|pay|pays|paid|limit|loan|overdraft|bill|cost|fee|offer|surplus|deficit|mortgage|ccj|settle(?:ment)?|benefits?|savings|claim|charges?|card|tax)\b`)
 	rangeEndRE = regexp.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
 	clockRE    = regexp.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
 
 	periodRE = regexp.MustCompile(`(?i)^(?:ish)?\s?(?:` +
-		`(?P<week>p\.w\.|p\.w\b|p/?w\b|/\s?w(?:ee)?k\b|(?:per|a|each|every) w(?:ee)?k\b|weekly\b)|` +
-		`(?P<fortnight>(?:per|a|each|every) fortnight\b|fortnightly\b|p/?f\b)|` +
-		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|(?:4|four)[- ]weekly\b|4wkly\b)|` +
-		`(?P<month>p\.c\.m\.|p\.c\.m\b|pcm\b|p\.m\.|p\.m\b|p/?m\b|/\s?m(?:on)?th\b|(?:per|a|each|every) (?:calendar )?m(?:on)?th\b|monthly\b)|` +
+		`(?P<week>p\.w\.|p\.w\b|p/?w\b|/\s?w(?:(?:ee)?k)?\b|(?:per|a|each|every) w(?:ee)?k\b|weekly\b|wkly\b)|` +
+		`(?P<fortnight>(?:per|a|each|every) (?:fortnight|f/?n|2 w(?:ee)?ks|two weeks|other week)\b|fortnightly\b|f/?nightly\b|p\.?/?f\b|/\s?(?:f/?n|fortnight)\b)|` +
+		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|(?:4|four)[- ]?w(?:ee)?kly\b|/\s?4\s?w(?:ee)?ks?\b)|` +
+		`(?P<month>p\.c\.m\.|p\.c\.m\b|pcm\b|p\.m\.|p\.m\b|p/?m\b|p/?mth\b|/\s?m(?:(?:on)?th)?\b|(?:per|a|each|every) (?:calendar )?m(?:on)?th\b|monthly\b|mthly\b|p/c/m\b)|` +
 		`(?P<quarter>(?:per|a|each|every) quarter\b|quarterly\b)|` +
-		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:ea)?r\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
-		`(?P<day>(?:per|a|each|every) day\b|/\s?day\b|daily\b))`)
+		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:(?:ea)?r)?\b|p/?yr\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
+		`(?P<day>(?:per|a|each|every) day\b|/\s?d(?:ay)?\b|p/?d\b|daily\b))`)
 	periodNames = map[string]string{"fourweeks": "four weeks"}
 )
 
@@ -67,24 +64,8 @@ func (s *scanner) amounts() {
 			s.amount(m[0], m[1], m[0], m[1], -1, -1)
 		}
 	}
-	for _, m := range owedRE.FindAllStringSubmatchIndex(s.text, -1) {
-		if n, err := strconv.ParseFloat(strings.ReplaceAll(s.text[m[2]:m[3]], ",", ""), 64); err == nil && n >= 10 {
-			s.amount(m[2], m[3], m[2], m[3], -1, -1)
-		}
-	}
-	if moneyCueRE.MatchString(s.text) {
-		for _, m := range groupedRE.FindAllStringIndex(s.text, -1) {
-			if !partOfNumber(s.text, m[0]) && !unitWordRE.MatchString(ahead(s.text, m[1])) {
-				s.amount(m[0], m[1], m[0], m[1], -1, -1)
-			}
-		}
-		for _, m := range decimalRE.FindAllStringSubmatchIndex(s.text, -1) {
-			hour, _ := strconv.Atoi(s.text[m[2]:m[3]])
-			if (hour > 23 || s.text[m[4]] > '5') && !partOfNumber(s.text, m[0]) && !unitWordRE.MatchString(ahead(s.text, m[1])) {
-				s.amount(m[0], m[1], m[0], m[1], -1, -1)
-			}
-		}
-	}
+	s.inWords()
+	s.bareAmounts()
 }
 
 // notAnHour tells whether a number before "pm" can only be money.

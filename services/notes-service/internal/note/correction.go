@@ -6,67 +6,54 @@ import (
 	"strings"
 )
 
+// The words by which a writer takes back what was just said.
+const takesBack = `(?:no|nope|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
+
+// The words that may stand between taking back and the new figure.
+const filler = `(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|that is|that|should be|should read|make it|by|on|at|before|for|checked|the|a|an|right|correct|new|true|actual|figure|amount|balance|bal|date|number|total|ref(?:erence)?|acc(?:oun)?t|a/c|of|due|about|approx|rang|called|phoned|cl|ct|client|he|she|they|we|i|just|back|says?|said|shows?|letter|statement|stmt|bill|per|their|her|his|latest|last|got|has|had|have it as|after|re-?doing|cfs|sfs|budget|i&e|be|reads?|and it['’]?s)`
+
 var (
-	correctionRE = regexp.MustCompile(`(?i)^\s*(?:-+>|=+>|→|➔|⇒|[?]+)\s*$|^[\s,;.:(\-–—/]*(?:\b(?:no|nope|sorry|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|really|in fact|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|soz|oh no|i mean|i meant|meant|rather|make that|actually|wait|oops|should be|should read|should say|amend(?:ed)? to|corrected to|not right|wrong|that['’]?s wrong|er|or rather)\b[\s,;.:(\-–—]*)+(?:(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|should be|should read|make it|by|on|at|before|for|checked|ref(?:erence)?|acc(?:oun)?t|a/c)\b[\s.,:]*)*$`)
-	insteadRE    = regexp.MustCompile(`(?i)^\s*(?:a (?:week|month|year)|per (?:week|month|year)|pcm|pw|pm)?\s*[,(]?\s*(?:and\s)?(?:not|rather than|instead of|never)\s+(?:the\s|on\s|by\s|at\s)?$`)
-	butRE        = regexp.MustCompile(`(?i)^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
-	notRE        = regexp.MustCompile(`(?i)\b(?:not|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
-	crossRE      = regexp.MustCompile(`(?i)\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry)\b`)
+	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([\-–—/*…]*(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
+	insteadRE    = foldedRE(`^\s*(?:a (?:week|month|year)|per (?:week|month|year)|pcm|pw|pm)?\s*[,([\-–—]*\s*(?:and\s|so\s|i\.?e\.?\s)?(?:not|rather than|instead of|never|as opposed to)\s+(?:the\s|on\s|by\s|at\s|my\s|my earlier\s|the earlier\s|an?\s)?$`)
+	butRE        = foldedRE(`^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
+	notRE        = foldedRE(`\b(?:\*?not\*?|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
+	crossRE      = foldedRE(`\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry|not the|instead of|rather than|so)\b`)
+	// A pair of figures of which the first was thought and the second was seen.
+	thoughtItRE = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
+	seenRE      = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
+	changedRE   = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
+	// After the second figure: "604 on latest bill so go w that".
+	settlesRE = foldedRE(`^[^.;\n]{0,40}\b(?:so|use|go)\b[^.;\n]{0,12}\b(?:go|use|going|using|w|with)\b[^.;\n]{0,10}\b(?:that|this|it)\b|^\s*(?:actually|in fact|sorry)\b`)
+	oldOneRE  = foldedRE(`^\W*(?:is|was)?\s*(?:the|an?)?\s*(?:old|wrong|incorrect|previous|superseded) (?:one|ref|reference|number|figure|amount|date|version)?\b|^\s*(?:is|was) (?:wrong|incorrect|a typo|an error|out of date)\b`)
+	iPutRE    = foldedRE(`\b(?:i|we|i['’]d|previously|wrongly|had)\s+(?:first |originally |previously |wrongly )?(?:put|wrote|had|typed|said|noted|quoted|recorded)\s*(?:down\s*)?(?:the\s)?$`)
+	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|originally|earlier|before)\b`)
+	changesRE = foldedRE(`\b(?:from|since|went up|gone up|goes up|going up|go up|rose|rise|rising|increas\w*|reduc\w*|drop(?:s|ped)?|fell|falls|will be|will go|down to|up to|last (?:week|month|year)|used to|each|first|then)\b`)
+	struckRE  = regexp.MustCompile(`~~[^~\n]{1,200}~~`)
+	starredRE = foldedRE(`^\s*\*+\s*(?:i mean|meant|sorry|should be)?[\s:]*$`)
+	// What a sentence begins with, or holds, that takes back what was said before:
+	// the first is sure, the second only where the topic is the same.
+	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked)\b`)
+	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
+	// A line that takes back a thing without giving it anew.
+	dropRE    = foldedRE(`^\W*(?:(?:nb|ps|also|and|oh)\W+)*(?:pls |please )?(?:scrub|ignore|delete|scratch|strike|strike out|forget|disregard|remove|scrap|cross out|take out)\b[\s:,]*(?:(?:the|my|that|what i (?:said|put|wrote) (?:about|re)|about)\s+)*`)
+	capitalRE = regexp.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
 )
 
 // findCorrections settles "£340, no, £304": the letter has the later figure
-// only. A line that says a figure of an earlier line was wrong, and names both,
-// corrects that line too.
+// only. A sentence that gives a figure anew takes back the one of an earlier
+// sentence that speaks of the same thing.
 func (r *Record) findCorrections() {
 	said := earlier{}
+	var history topics
 	for i := range r.Lines {
 		l := &r.Lines[i]
 		r.strikeOut(l)
-		for j := 0; j+1 < len(l.Facts); j++ {
-			old, next := &l.Facts[j], &l.Facts[j+1]
-			between := l.Text[old.End:next.Start]
-			if old.Kind != next.Kind || len(between) > lookAround {
-				continue
-			}
-			switch {
-			case correctionRE.MatchString(between):
-				end := next.Start
-				cut := edit{span{old.Start, end}, ""}
-				old.Superseded = true
-				l.edits = append(l.edits, cut)
-				if open := strings.Count(between, "(") - strings.Count(between, ")"); open > 0 {
-					if k := strings.IndexByte(ahead(l.Text, next.End), ')'); k >= 0 {
-						l.edits = append(l.edits, edit{span{next.End + k, next.End + k + 1}, ""})
-					}
-				}
-				r.warnCorrected(l, old, next)
-			case butRE.MatchString(between) && notRE.MatchString(behind(l.Text, old.Start)):
-				// "not £340 but £304".
-				near := behind(l.Text, old.Start)
-				start := old.Start - len(near) + notRE.FindStringIndex(near)[0]
-				old.Superseded = true
-				l.edits = append(l.edits, edit{span{start, next.Start}, ""})
-				r.warnCorrected(l, old, next)
-				r.correctEarlier(said, l, old, next)
-			case insteadRE.MatchString(between):
-				// "£304 not £340": the first stands.
-				start, end := old.End, next.End
-				if strings.Contains(between, "(") {
-					if k := strings.IndexByte(ahead(l.Text, end), ')'); k >= 0 {
-						end += k + 1
-					}
-				}
-				next.Superseded = true
-				l.edits = append(l.edits, edit{span{start, end}, ""})
-				r.warnCorrected(l, next, old)
-				r.correctEarlier(said, l, next, old)
-				j++
-			}
-		}
+		r.withinLine(l, said)
 		if len(l.Facts) > 0 && crossRE.MatchString(l.Text) {
 			r.crossLine(said, l)
 		}
-		r.secondThought(said, i)
+		r.secondThoughts(said, &history, i)
+		history.add(l)
 		for j := range l.Facts {
 			if f := &l.Facts[j]; !f.Superseded && !f.Internal {
 				key := sameFact{f.Kind, f.Value}
@@ -79,14 +66,124 @@ func (r *Record) findCorrections() {
 	}
 }
 
-var (
-	struckRE  = regexp.MustCompile(`~~[^~\n]{1,200}~~`)
-	starredRE = regexp.MustCompile(`^\s*\*+\s*(?:i mean|meant|sorry|should be)?[\s:]*$`)
-	// What a line begins with that takes back what was said before.
-	secondRE  = regexp.MustCompile(`(?i)^\W*(?:update|correction|corrected|amend(?:ment|ed)?|edit|on checking|having checked|checked|turns out|actually|now (?:know|confirmed|seen)|in fact|later|revised?|re-?checked|after checking|since (?:seen|checked|had)|apologies|sorry|my mistake|typo)\b`)
-	thenRE    = regexp.MustCompile(`(?i)(?:on checking|having checked|when (?:i |we )?checked|turns out|actually|in fact|it['’]?s really|really)\b[^.;]{0,30}$`)
-	capitalRE = regexp.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
-)
+// withinLine settles two figures of one line of which one takes the other back.
+func (r *Record) withinLine(l *Line, said earlier) {
+	for j := range l.Facts {
+		f := &l.Facts[j]
+		if before := behind(l.Text, f.Start); !f.Superseded && iPutRE.MatchString(before) && ignoreRE.MatchString(ahead(l.Text, f.End)) {
+			r.withdraw(l, f, "is taken back in the same line")
+		}
+	}
+	for j := 0; j+1 < len(l.Facts); j++ {
+		old := &l.Facts[j]
+		k := j + 1
+		for k < len(l.Facts)-1 && l.Facts[k].Kind != old.Kind && k-j < 3 {
+			k++
+		}
+		next := &l.Facts[k]
+		between := l.Text[old.End:next.Start]
+		if old.Kind != next.Kind || len(between) > 100 || old.Superseded {
+			continue
+		}
+		after, before := ahead(l.Text, next.End), behind(l.Text, old.Start)
+		near := len(between) <= lookAround && k == j+1
+		switch {
+		case near && correctionRE.MatchString(between):
+			r.replace(l, old, next, between)
+		case near && butRE.MatchString(between) && notRE.MatchString(before):
+			// "not £340 but £304".
+			start := old.Start - len(before) + notRE.FindStringIndex(before)[0]
+			old.Superseded = true
+			l.edits = append(l.edits, edit{span{start, next.Start}, ""})
+			r.warnCorrected(l, old, next)
+			r.correctEarlier(said, l, old, next)
+		case near && insteadRE.MatchString(between):
+			// "£304 not £340": the first stands.
+			start, end := old.End, next.End
+			if strings.ContainsAny(between, "([") {
+				if k := strings.IndexAny(ahead(l.Text, end), ")]"); k >= 0 {
+					end += k + 1
+				}
+			}
+			next.Superseded = true
+			l.edits = append(l.edits, edit{span{start, end}, ""})
+			r.warnCorrected(l, next, old)
+			r.correctEarlier(said, l, next, old)
+			j++
+		case near && oldOneRE.MatchString(after) && old.Value != next.Value && old.Kind == Reference:
+			r.withdraw(l, next, "is called the old one")
+		case old.Value != next.Value && thoughtItRE.MatchString(before) && (seenRE.MatchString(between) || changedRE.MatchString(between)),
+			near && old.Value != next.Value && settlesRE.MatchString(after) && (similar(old.Value, next.Value) || sharesTopic(before, between)):
+			old.Superseded = true
+			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
+			r.warnCorrected(l, old, next)
+		}
+	}
+	for j := range l.Facts {
+		// "£15/m max - was going to say £50 but changed his mind".
+		if f := &l.Facts[j]; !f.Superseded && thoughtItRE.MatchString(behind(l.Text, f.Start)) && changedRE.MatchString(ahead(l.Text, f.End)) {
+			r.withdraw(l, f, "was given up")
+		}
+	}
+}
+
+// replace lets the next fact stand for the old one beside it.
+func (r *Record) replace(l *Line, old, next *Fact, between string) {
+	old.Superseded = true
+	l.edits = append(l.edits, edit{span{old.Start, next.Start}, ""})
+	for _, pair := range []string{"()", "[]"} {
+		if strings.Count(between, pair[:1]) > strings.Count(between, pair[1:]) {
+			if k := strings.IndexByte(ahead(l.Text, next.End), pair[1]); k >= 0 {
+				l.edits = append(l.edits, edit{span{next.End + k, next.End + k + 1}, ""})
+			}
+		}
+	}
+	r.warnCorrected(l, old, next)
+}
+
+// withdraw takes a fact out that nothing takes the place of, with its bracket
+// or its clause.
+func (r *Record) withdraw(l *Line, f *Fact, why string) {
+	f.Superseded = true
+	cut := span{f.Start, f.End}
+	if open := enclosing(l.Text, f.Start); open.start >= 0 && len(l.factsIn(open)) == 1 {
+		cut = open
+	} else {
+		cut = clauseAround(l, cut)
+	}
+	l.edits = append(l.edits, edit{cut, ""})
+	if !f.Internal {
+		r.warn("Line %d: %s %s, and is left out of the letter with the words around it. Please check.", l.Number, f.Text, why)
+	}
+}
+
+// clauseAround returns the clause of a line that a span stands in, without the
+// facts beside it.
+func clauseAround(l *Line, s span) span {
+	start, end := 0, len(l.Text)
+	for _, f := range l.Facts {
+		if f.End <= s.start {
+			start = max(start, f.End)
+		} else if f.Start >= s.end {
+			end = min(end, f.Start)
+			break
+		}
+	}
+	cut := s
+	if m := clauseEndRE.FindAllStringIndex(l.Text[start:s.start], -1); m != nil {
+		cut.start = start + m[len(m)-1][0]
+	} else if start == 0 {
+		cut.start = len(bulletRE.FindString(l.Text))
+	}
+	if m := clauseEndRE.FindStringIndex(l.Text[s.end:end]); m != nil {
+		cut.end = s.end + m[0]
+	} else if end == len(l.Text) {
+		cut.end = end
+	}
+	return cut
+}
+
+var clauseEndRE = regexp.MustCompile(`[.;]\s|[,;]\s*|\s[-–—]+\s|[.!?]?\s*$`)
 
 // strikeOut takes out what is struck through.
 func (r *Record) strikeOut(l *Line) {
@@ -100,86 +197,252 @@ func (r *Record) strikeOut(l *Line) {
 	}
 }
 
-// secondThought applies a line that gives one figure anew, without the old one:
-// the last figure of the same kind that an earlier line says of the same name
-// ("Correction: Dune is £1,240"), or that the line before says ("*£12pw").
-func (r *Record) secondThought(said earlier, i int) {
+// secondThoughts applies the sentences of line i that give a figure anew,
+// without the old one, or take one back without a new one.
+func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 	l := &r.Lines[i]
-	for j := range l.Facts {
-		next := &l.Facts[j]
-		if next.Superseded || next.Internal || next.Kind != Amount && next.Kind != Date && next.Kind != Reference && next.Kind != Percentage {
+	if l.allHidden() || l.blank() {
+		return
+	}
+	for _, s := range sentencesOf(l.Text) {
+		sentence := l.Text[s.start:s.end]
+		sure := sureRE.MatchString(sentence)
+		maybe := maybeRE.MatchString(sentence)
+		starred := starredStart.MatchString(sentence)
+		if m := dropRE.FindString(sentence); m != "" && len(l.factsIn(s)) == 0 {
+			r.drop(history, l, s, sentence[len(m):])
 			continue
 		}
-		before := behind(l.Text, next.Start)
-		starred := j == 0 && starredRE.MatchString(before)
-		second := secondRE.MatchString(before) && next.Start <= lookAround
-		then := thenRE.MatchString(before)
-		if !starred && !second && !then {
+		if !sure && !maybe && !starred {
 			continue
 		}
-		if old, ok := r.retracted(i, next, starred || then, names(before)); ok {
-			key := sameFact{old.Kind, old.Value}
-			if len(said[key]) == 0 { // of this line
-				old.Superseded = true
-				l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
-				r.warnCorrected(l, old, next)
+		for _, next := range l.factsIn(s) {
+			at := slices.IndexFunc(l.Facts, func(f Fact) bool { return f.Start == next.Start })
+			if next.Superseded || next.Internal || next.Kind == Phone || next.Kind == Date && !sure && !starred {
 				continue
 			}
-			r.correctEarlier(said, l, old, next)
+			lead := l.Text[s.start:next.Start]
+			if !sure && !starred && (changesRE.MatchString(lead) || !maybeRE.MatchString(lead)) {
+				continue
+			}
+			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred); ok {
+				r.supersede(said, l, p, &l.Facts[at])
+			}
 		}
 	}
 }
 
-// names are the words of a text that begin with a capital, but for those that
-// take something back.
-func names(text string) []string {
-	var out []string
-	for _, name := range capitalRE.FindAllString(text, -1) {
-		if !secondRE.MatchString(name) {
-			out = append(out, strings.ToLower(name))
+var starredStart = foldedRE(`^\s*\*+\s*(?:i mean|meant|sorry|should be)?[\s:]*[£\d]`)
+
+// supersede lets the next fact stand in the place of one said before, and of
+// its repetitions.
+func (r *Record) supersede(said earlier, l *Line, p place, next *Fact) {
+	key := sameFact{p.fact.Kind, p.fact.Value}
+	topic := topicOf(p.line, p.fact)
+	for _, q := range append(slices.Clone(said[key]), p) {
+		if q.fact.Superseded || q.fact != p.fact && topic.overlap(topicOf(q.line, q.fact)) == 0 {
+			continue
+		}
+		q.fact.Superseded = true
+		q.line.edits = append(q.line.edits, edit{span{q.fact.Start, q.fact.End}, next.Text})
+		if q.line == l {
+			r.warnCorrected(l, q.fact, next)
+		} else {
+			r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", q.line.Number, q.fact.Text, l.Number, next.Text)
 		}
 	}
-	return out
 }
 
-// maxRetracted is how many facts are looked at for the one that is taken back.
-const maxRetracted = 40
-
-// retracted finds the fact that the one of line i takes the place of.
-func (r *Record) retracted(i int, next *Fact, near bool, of []string) (*Fact, bool) {
-	looked := 0
-	for k := i; k >= max(0, i-12); k-- {
-		l := &r.Lines[k]
-		for j := len(l.Facts) - 1; j >= 0; j-- {
-			if looked++; looked > maxRetracted {
-				return nil, false
-			}
-			old := &l.Facts[j]
-			if old.Kind != next.Kind || old.Superseded || old.Internal || old.Value == next.Value || k == i && old.Start >= next.Start {
-				continue
-			}
-			if len(of) > 0 {
-				start := 0
-				if j > 0 {
-					start = l.Facts[j-1].End
-				}
-				for _, name := range names(l.Text[max(start, old.Start-lookAround):old.Start]) {
-					if slices.Contains(of, name) {
-						return old, true
-					}
-				}
-				continue
-			}
-			if near && k >= i-1 {
-				return old, true
-			}
+// drop takes out the fact of an earlier line that a sentence says to ignore.
+func (r *Record) drop(history *topics, l *Line, sentence span, what string) {
+	words := topic{}
+	for _, w := range contentWords(what) {
+		words[stem(w)] = 1
+	}
+	best, top := place{}, 1
+	for _, p := range history.recent() {
+		if n := words.overlap(topicOf(p.line, p.fact)); n > top && !p.fact.Superseded && !p.fact.Internal && p.fact.Kind == Amount {
+			best, top = p, n
 		}
-		if near && len(of) == 0 && k < i && !l.blank() {
+	}
+	if best.fact != nil {
+		r.withdraw(best.line, best.fact, "is taken back by a later line")
+		l.edits = append(l.edits, edit{sentence, ""})
+		slices.SortStableFunc(best.line.edits, byStart)
+	}
+}
+
+// topic is what a figure is said of: the stems of the words beside it.
+type topic map[string]int
+
+func (t topic) overlap(u topic) int {
+	n := 0
+	for w, weight := range t {
+		if other, ok := u[w]; ok {
+			n += max(weight, other)
+		}
+	}
+	return n
+}
+
+// Words that begin sentences with a capital and name nobody.
+var commonStart = set(`one two first last next rent arrears wages income surplus deficit balance total gas electric elec water council mortgage hearing court offer payment payments ref
+	reference debts income outgoings spends spend phone broadband car savings bal monthly weekly letter sorry typo only both all some`)
+
+// named tells whether a name is among the words.
+func (t topic) named() bool {
+	for _, weight := range t {
+		if weight == 3 {
+			return true
+		}
+	}
+	return false
+}
+
+// Words that say nothing about what a figure is of.
+var vague = set(`sorry correct correction wrong typo should actual figur amount total now updat check letter ltr statement stmt bill say show read change
+	misread transpos abov previous earlier ignore sure mistak error owe owing owed owes debt debts bal balance approx about quid pound pounds pay paid paying back ring rang rung call phon ms mr mrs client cl new not made make nb latest last per acc date due look round way tell is was do`)
+
+// topicOf returns what a fact is said of: the words between it and the facts
+// beside it, of its sentence.
+func topicOf(l *Line, f *Fact) topic {
+	start, end := 0, len(l.Text)
+	for _, other := range l.Facts {
+		if other.End <= f.Start && other.Kind == f.Kind {
+			start = max(start, other.End)
+		} else if other.Start >= f.End && other.Kind == f.Kind {
+			end = min(end, other.Start)
 			break
 		}
 	}
-	return nil, false
+	lead := l.Text[max(start, f.Start-90):f.Start]
+	if i := strings.LastIndexAny(lead, ".;"); i >= 0 && i+1 < len(lead) && lead[i+1] == ' ' {
+		lead = lead[i+1:]
+	}
+	tail := l.Text[f.End:min(end, f.End+50)]
+	if i := strings.IndexAny(tail, ".;,("); i >= 0 {
+		tail = tail[:i]
+	}
+	return wordsOf(lead, tail)
 }
+
+func wordsOf(texts ...string) topic {
+	t := topic{}
+	for _, text := range texts {
+		for _, w := range contentWords(text) {
+			if s := stem(w); !vague[s] && !vague[w] && len(s) > 1 {
+				t[s] = max(t[s], 2)
+			}
+		}
+		for _, name := range capitalRE.FindAllString(text, -1) {
+			lower := strings.ToLower(name)
+			if s := stem(lower); !vague[s] && !vague[lower] && !plainWords[lower] && !imperative(lower) && !commonStart[lower] {
+				t[s] = 3
+			}
+		}
+	}
+	return t
+}
+
+func sharesTopic(a, b string) bool { return wordsOf(a).overlap(wordsOf(b)) >= 2 }
+
+// topics are the facts said so far, the latest of them at hand.
+type topics struct{ places []place }
+
+const maxRetracted = 60
+
+func (t *topics) add(l *Line) {
+	for j := range l.Facts {
+		t.places = append(t.places, place{l, &l.Facts[j]})
+	}
+	if len(t.places) > 2*maxRetracted {
+		t.places = slices.Clone(t.places[len(t.places)-maxRetracted:])
+	}
+}
+
+// recent returns the latest facts, the last first.
+func (t *topics) recent() []place {
+	out := slices.Clone(t.places[max(0, len(t.places)-maxRetracted):])
+	slices.Reverse(out)
+	return out
+}
+
+// retracted finds the fact that one of line l takes the place of: the best of
+// those said before by what they are said of, by likeness of figures, and by
+// nearness.
+func (t *topics) retracted(l *Line, sentence span, next *Fact, sure bool) (place, bool) {
+	of := topicOf(l, next)
+	var candidates []place
+	for j := range l.Facts {
+		if l.Facts[j].End <= sentence.start {
+			candidates = append(candidates, place{l, &l.Facts[j]})
+		}
+	}
+	slices.Reverse(candidates)
+	candidates = append(candidates, t.recent()...)
+	best, top := place{}, 0
+	first := true
+	for _, p := range candidates {
+		old := p.fact
+		if old.Kind != next.Kind || old.Superseded || old.Internal {
+			continue
+		}
+		if old.Value == next.Value && old.Period == next.Period {
+			if of.overlap(topicOf(p.line, old)) >= 2 {
+				return place{}, false // it says the same again
+			}
+			continue
+		}
+		about := topicOf(p.line, old)
+		score := of.overlap(about)
+		if score < 3 && of.named() && about.named() {
+			score -= 4 // of somebody else
+		}
+		like := similar(old.Value, next.Value)
+		if like {
+			score += 3
+		}
+		if old.Period != "" && next.Period != "" && old.Period != next.Period {
+			score -= 3
+		}
+		if first && score > 0 {
+			score++
+		}
+		if first && sure && len(of) == 0 {
+			score += 2 // "Correction: £304": the last one said
+		}
+		first = false
+		if score > top {
+			best, top = p, score
+		}
+	}
+	least := 3
+	if sure {
+		least = 2
+	}
+	return best, top >= least && best.fact != nil
+}
+
+// similar tells whether two figures look like one mistyped: the same digits in
+// another order, or one digit that differs.
+func similar(a, b string) bool {
+	a, b = strings.TrimSuffix(figures(a), "00"), strings.TrimSuffix(figures(b), "00")
+	if len(a) != len(b) || len(a) < 3 || a == b {
+		return false
+	}
+	differ := 0
+	count := [10]int{}
+	for i := range len(a) {
+		if a[i] != b[i] {
+			differ++
+		}
+		count[a[i]-'0']++
+		count[b[i]-'0']--
+	}
+	return differ == 1 && len(a) >= 4 || count == [10]int{}
+}
+
+func figures(s string) string { return strings.Map(onlyDigits, s) }
 
 // earlier finds where a fact was said before.
 type (
@@ -203,10 +466,8 @@ func (r *Record) warnCorrected(l *Line, old, next *Fact) {
 // crossLine applies "line 2 should be £304" and "correction: £340 should be
 // £304" to earlier lines, where both figures are named.
 func (r *Record) crossLine(said earlier, l *Line) {
-	corrected := false
 	for j := range l.Facts {
 		old := &l.Facts[j]
-		corrected = corrected || old.Superseded
 		if !old.Superseded {
 			continue
 		}
@@ -217,9 +478,6 @@ func (r *Record) crossLine(said earlier, l *Line) {
 			}
 		}
 	}
-	if !corrected && strings.Contains(strings.ToLower(l.Text), "correct") && !l.allHidden() {
-		r.warn("Line %d speaks of a correction, but not of what: both figures are in the letter. Please check.", l.Number)
-	}
 }
 
 // correctEarlier puts the next fact in the place of the old one wherever an
@@ -229,11 +487,15 @@ func (r *Record) correctEarlier(said earlier, l *Line, old, next *Fact) {
 		return
 	}
 	key := sameFact{old.Kind, old.Value}
-	for _, p := range said[key] {
+	of := topicOf(l, old)
+	places := said[key]
+	for _, p := range places {
+		if len(places) > 1 && len(of) > 0 && topicOf(p.line, p.fact).overlap(of) == 0 {
+			continue // the same figure of something else
+		}
 		p.fact.Superseded = true
 		p.line.edits = append(p.line.edits, edit{span{p.fact.Start, p.fact.End}, next.Text})
 		r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", p.line.Number, p.fact.Text, l.Number, next.Text)
 	}
 	delete(said, key)
 }
-

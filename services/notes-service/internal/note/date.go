@@ -27,12 +27,12 @@ var (
 	nameDayRE     = regexp.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?\s+(?:the\s+)?(\d{1,2})(st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?`)
 	nameYearRE    = regexp.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?(?:,?\s+(\d{4})\b|\s?['’](\d{2})\b)`)
 	yearRE        = regexp.MustCompile(`(?i)\b(?:in|since|from|until|till|during|before|back in)\s+((?:19|20)\d{2})\b`)
-	ordinalRE     = regexp.MustCompile(`(?i)\b(?:by|on|before|until|till|from|due|since)\s+((?:` + weekdayPattern + `\s+)?(?:the\s+)?\d{1,2}(?:st|nd|rd|th))\b`)
+	ordinalRE     = regexp.MustCompile(`(?i)\b(?:by|on|before|until|till|from|due|since|put|not|make (?:it|that)|meant|sorry|wrote)\s+((?:` + weekdayPattern + `\s+)?(?:the\s+)?\d{1,2}(?:st|nd|rd|th))\b`)
 	dayOrdinalRE  = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)\b`)
 	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
 	monthPartRE   = regexp.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
 	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
-		`|the day after tomorrow|this (?:morning|afternoon|evening)|xmas|christmas|easter|tomorrow|tmrw|tomoz|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
+		`|the day after tomorrow|this (?:morning|afternoon|evening)|xmas|christmas|easter|tomorrow|tmrw|tmw|tomoz|2moro|2morrow|tomo|2nite|2day|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
 		`(?:in|within) (?:the next )?` + countPattern + `\s?` + unitPattern + `\b(?:['’]? time)?|` +
 		countPattern + `\s?` + unitPattern + `['’]? (?:time|ago)|a week on ` + weekdayPattern + `|` + weekdayPattern + ` week)\b`)
 	// rankedRE tells "the 1st visit" from "the 1st and".
@@ -42,7 +42,7 @@ var (
 	birthRE       = regexp.MustCompile(`(?i)\b(?:dob|born|d\.o\.b\.?|date of birth)\W*(?:on\s+)?$`)
 	notADateRE    = regexp.MustCompile(`(?i)^\s*(?:of (?:the|her|his|their|it|all)\b|price\b|share\b|hours?\b|hrs?\b|creditors\b|debts\b|split\b)`)
 	notAnAgeRE    = regexp.MustCompile(`(?i)^\s?(?:%|k\b|p[cawm]+\b|pounds|people|creditors|debts|days|weeks|letters|payments|years|calls|am\b|pm\b|:\d)`)
-	dateHintRE    = regexp.MustCompile(`(?i)` + monthPattern + `|` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tomorrow|tmrw|tomoz|today|tonight|yesterday|eom|cob|this |xmas|christmas|easter|days?|hours?|hrs?|close of`)
+	dateHintRE    = regexp.MustCompile(`(?i)` + monthPattern + `|` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tomorrow|tmrw|tmw|tomoz|tomo|2moro|2morrow|2nite|2day|today|tonight|yesterday|eom|cob|this |xmas|christmas|easter|days?|hours?|hrs?|close of`)
 	certainMonths = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 

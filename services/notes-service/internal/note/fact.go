@@ -85,7 +85,7 @@ func (s *scanner) add(f Fact) {
 
 // facts returns what the recognisers find in one line, in order of position.
 func facts(line string) []Fact {
-	figures, words := strings.ContainsAny(line, "0123456789"), mayHoldDate(line)
+	figures, words := strings.ContainsAny(line, "0123456789") || moneyInWordsRE.MatchString(line), mayHoldDate(line)
 	if !figures && !words {
 		return nil
 	}
@@ -99,6 +99,9 @@ func facts(line string) []Fact {
 	s.wordDates()
 	if figures {
 		s.amounts()
+	}
+	if figures {
+		s.shapes()
 	}
 	sort.Slice(s.facts, func(i, j int) bool { return s.facts[i].Start < s.facts[j].Start })
 	return s.facts
@@ -173,6 +176,27 @@ func (s *scanner) references() {
 			continue
 		}
 		s.add(Fact{Kind: Reference, Value: token, Start: m[1], End: end})
+	}
+}
+
+// A reference without a label is known by its shape: letters and digits mixed,
+// or long groups of digits.
+var shapeRE = regexp.MustCompile(`\b(?:[A-Z]{1,5}[/-]?\d[\dA-Z]*(?:[/-][\dA-Z]+)*|\d[\dA-Z]*[A-Z][\dA-Z]*(?:[/-][\dA-Z]+)*|\d{2,}(?:-\d+){2,}|\d{8,}[A-Z]?)\b`)
+
+// Forms and notices have short names of letters and digits that are no references.
+var formRE = regexp.MustCompile(`^(?:[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{1,2}\d[A-Z\d]? ?\d?[A-Z]{0,2}|\d+(?:ST|ND|RD|TH|AM|PM|K|X|P))$`)
+
+func (s *scanner) shapes() {
+	for _, m := range shapeRE.FindAllStringIndex(s.text, -1) {
+		token := s.text[m[0]:m[1]]
+		size := len(strings.Map(onlyAlnum, token))
+		switch {
+		case !s.free(m[0], m[1]), partOfNumber(s.text, m[0]), size < 5, formRE.MatchString(token), slashDateRE.MatchString(token):
+		case m[0] > 0 && strings.IndexByte("/-@£", s.text[m[0]-1]) >= 0, m[1] < len(s.text) && strings.IndexByte("/-@", s.text[m[1]]) >= 0:
+		case size < 6 && !strings.ContainsAny(token, "/-"):
+		default:
+			s.add(Fact{Kind: Reference, Value: token, Start: m[0], End: m[1]})
+		}
 	}
 }
 

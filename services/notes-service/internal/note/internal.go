@@ -84,7 +84,7 @@ var (
 		`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:my|our) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
 		`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
 		`(?:is|isn['’]?t|is not|not|wasn['’]?t|aren['’]?t)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
-		`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|high|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
+		`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
 		`\b(?:hiding (?:it|this|that|the|her|his|money|assets?|something|things)|pulling the wool|taking us for|won['’]?t stick|time ?waster|playing the system|trying it on)\b`,
 		`\b(?:smelt|smelled|smells|reeked|reeks|stank|stinks) (?:strongly )?of\b`,
 	))
@@ -508,7 +508,7 @@ func (h *hider) holds(s span) bool {
 }
 
 // anaphorRE finds that a mark speaks of what was said before it.
-var anaphorRE = foldedRE(`\b(?:this|that|these|those|it|above|last bit|the last|either|any of (?:this|that))\b`)
+var anaphorRE = foldedRE(`\b(?:this|that|these|those|it|above|last bit|either|any of (?:this|that))\b(?:['’]s)?(?:\s+(?:last |bit |part )?(?:out|back|off|to|in|into|from|between|quiet|private|stays?|is|was|bit|one|down|on|please|pls|confidential|known|writing|written|shared|mentioned|part|line|para|and|or|but|further|with|any)\b|\W*$)`)
 
 // sentences hides the sentences that are marked, with what they speak of, and
 // reports whether one at the line's start speaks of the line before.
@@ -556,7 +556,7 @@ func (h *hider) sentences() (before bool) {
 			h.hide(span{from, len(h.text)}, false)
 			return before
 		default:
-			if anaphorRE.MatchString(part) && len(contentWords(markRE.ReplaceAllString(part, " "))) <= 4 || len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
+			if anaphorRE.MatchString(part) && len(contentWords(lead)) <= 1 || len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
 				before = h.backwards(all, n) || before
 			}
 			h.hide(s, false)

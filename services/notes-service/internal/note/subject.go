@@ -72,6 +72,9 @@ func set(words string) map[string]bool {
 type subjects struct {
 	clientNames map[string]bool // parts of the client's name, lower case
 	others      map[string]bool // third parties, lower case
+	people      map[string]bool // persons among them
+	initials    map[string]bool // of the client
+	gender      string          // of the client, by the title: "f", "m" or ""
 }
 
 var (
@@ -96,18 +99,34 @@ func parseNames(text string) map[string]bool {
 }
 
 func newSubjects(lines []Line, clientName string) subjects {
-	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}}
+	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}, people: map[string]bool{}, initials: map[string]bool{}}
+	all := ""
 	for _, w := range strings.Fields(strings.ToLower(clientName)) {
 		w = strings.Trim(w, ".,")
 		if !titles[w] && len(w) > 1 {
 			s.clientNames[w] = true
+			first := string(firstRune(w))
+			s.initials[first] = len(all) == 0 && first != "i"
+			all += first
 		}
+		switch w {
+		case "mr", "sir":
+			s.gender = "m"
+		case "mrs", "ms", "miss":
+			s.gender = "f"
+		}
+	}
+	if len(all) > 1 {
+		s.initials[all] = true
 	}
 	for _, l := range lines {
 		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
 				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
 					s.others[name] = true
+					if re == relationRE {
+						s.people[name] = true
+					}
 				}
 			}
 		}
@@ -190,8 +209,11 @@ func (f found) owned() bool { return f.action && f.owner != Unknown }
 // begins reports whether a clause begins with the client's name and says what the
 // client will do.
 func (s subjects) begins(text string) bool {
-	m := otherRE.FindStringSubmatch(text)
-	return m != nil && s.owner(m[1]) == Client
+	if m := otherRE.FindStringSubmatch(text); m != nil && s.owner(m[1]) == Client {
+		return true
+	}
+	f, ok := s.predicate(text, "", false)
+	return ok && f.action
 }
 
 // parse reads one clause: is it something to be done, and by whom. context is
@@ -202,6 +224,14 @@ func (s subjects) parse(clause, context string) found {
 	strip := true
 	if strings.HasSuffix(strings.TrimSpace(text), "?") {
 		return found{}
+	}
+	if m := ownTagRE.FindStringSubmatchIndex(text); m != nil {
+		if verb := toVerbRE.FindStringIndex(text); verb != nil || imperative(wordRE.FindString(text)) {
+			return found{action: true, owner: either(m[2] >= 0 || m[6] >= 0)}
+		}
+	}
+	if f, ok := s.who(text, context); ok && !taggedRE.MatchString(text) {
+		return f
 	}
 	for {
 		m := leadInRE.FindStringIndex(text)
@@ -227,6 +257,8 @@ func (s subjects) parse(clause, context string) found {
 	}
 	return f
 }
+
+var toVerbRE = foldedRE(`\b(?:to|will)\s+[a-z]`)
 
 func (s subjects) subject(text, context string, agreed bool) found {
 	if m := labelledRE.FindStringSubmatchIndex(text); m != nil && !notVerbs[strings.ToLower(text[m[6]:m[7]])] {
