@@ -155,7 +155,7 @@ func (s *scanner) bareAmounts() {
 		case fraction != "" || whole[0] == '0', len(whole) > 7:
 		case whole >= "1900" && whole <= "2099" && len(whole) == 4 && !owesRE.MatchString(before):
 		case value >= 20 || period != "" && value >= 1:
-			money = s.cueNear(cues, start) || known && moneyLeadRE.MatchString(before)
+			money = s.cueNear(cues, start) || known && (moneyLeadRE.MatchString(before) || listedOthers[strings.ToLower(lastWord(before))])
 		}
 		if !money {
 			continue
@@ -167,6 +167,14 @@ func (s *scanner) bareAmounts() {
 		}
 		known = true
 	}
+}
+
+func lastWord(text string) string {
+	words := wordRE.FindAllString(text, -1)
+	if len(words) == 0 {
+		return ""
+	}
+	return words[len(words)-1]
 }
 
 var owesRE = foldedRE(`\b(?:ow(?:e|es|ed|ing)|balance|bal|arrears|paid|total|debt)(?: of| is|:)?\s*$`)

@@ -158,10 +158,13 @@ var periodTail = regexp.MustCompile(`(?i)\s?(?:/?p?\.?/?c?\.?[wmaf]\.?|/(?:wk|mt
 // What the rules must at least reach, as shares; README.md has the figures.
 var floors = map[string]map[string]float64{
 	"dev.txt": {
-		"amounts": 0.92, "dates": 0.98, "references in the letter": 1, "dates in the letter": 1,
-		"actions": 0.93, "deadlines": 0.81, "superseded kept out": 0.92, "internal kept out": 0.97, "flags": 1,
+		"amounts": 1, "dates": 1, "references": 1, "references in the letter": 1, "dates in the letter": 1,
+		"actions": 1, "deadlines": 1, "superseded kept out": 1, "internal kept out": 1, "flags": 1,
 	},
-	"dev2.txt": {},
+	"dev2.txt": {
+		"amounts": 0.98, "dates": 0.97, "references in the letter": 1, "dates in the letter": 1,
+		"actions": 0.97, "deadlines": 1, "superseded kept out": 1, "internal kept out": 1,
+	},
 	"held.txt": {"amounts": 0.90, "dates": 0.92, "actions": 0.70, "references in the letter": 1, "flags": 1},
 }
 

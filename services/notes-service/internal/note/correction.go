@@ -209,7 +209,7 @@ func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 		sure := sureRE.MatchString(sentence)
 		maybe := maybeRE.MatchString(sentence)
 		starred := starredStart.MatchString(sentence)
-		if m := dropRE.FindString(sentence); m != "" && len(l.factsIn(s)) == 0 {
+		if m := dropRE.FindString(sentence); m != "" && !slices.ContainsFunc(l.factsIn(s), func(f Fact) bool { return f.Kind != Date }) {
 			r.drop(history, l, s, sentence[len(m):])
 			continue
 		}
@@ -256,12 +256,22 @@ func (r *Record) supersede(said earlier, l *Line, p place, next *Fact) {
 // drop takes out the fact of an earlier line that a sentence says to ignore.
 func (r *Record) drop(history *topics, l *Line, sentence span, what string) {
 	words := topic{}
+	if i := strings.IndexAny(what, ",.;:("); i >= 0 {
+		what = what[:i]
+	}
 	for _, w := range contentWords(what) {
-		words[stem(w)] = 1
+		if !vague[stem(w)] {
+			words[stem(w)] = 2
+		}
 	}
 	best, top := place{}, 1
 	for _, p := range history.recent() {
-		if n := words.overlap(topicOf(p.line, p.fact)); n > top && !p.fact.Superseded && !p.fact.Internal && p.fact.Kind == Amount {
+		about := topicOf(p.line, p.fact)
+		n := words.overlap(about)
+		if all := contentWords(what); n > 0 && len(all) > 0 && about[stem(all[len(all)-1])] > 0 {
+			n += 6 // the thing itself, not what it is part of
+		}
+		if n > top && !p.fact.Superseded && !p.fact.Internal && p.fact.Kind == Amount {
 			best, top = p, n
 		}
 	}
@@ -320,7 +330,7 @@ func topicOf(l *Line, f *Fact) topic {
 		lead = lead[i+1:]
 	}
 	tail := l.Text[f.End:min(end, f.End+50)]
-	if i := strings.IndexAny(tail, ".;,("); i >= 0 {
+	if i := strings.IndexAny(tail, ".;,(-–—"); i >= 0 {
 		tail = tail[:i]
 	}
 	return wordsOf(lead, tail)

@@ -29,7 +29,7 @@ var (
 	yearRE        = regexp.MustCompile(`(?i)\b(?:in|since|from|until|till|during|before|back in)\s+((?:19|20)\d{2})\b`)
 	ordinalRE     = regexp.MustCompile(`(?i)\b(?:by|on|before|until|till|from|due|since|put|not|make (?:it|that)|meant|sorry|wrote)\s+((?:` + weekdayPattern + `\s+)?(?:the\s+)?\d{1,2}(?:st|nd|rd|th))\b`)
 	dayOrdinalRE  = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)\b`)
-	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
+	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after|ends?|ending|due|expires?|starts?|missed|for)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
 	monthPartRE   = regexp.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
 	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
 		`|the day after tomorrow|this (?:morning|afternoon|evening)|xmas|christmas|easter|tomorrow|tmrw|tmw|tomoz|2moro|2morrow|tomo|2nite|2day|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +

@@ -184,7 +184,7 @@ func (s *scanner) references() {
 var shapeRE = regexp.MustCompile(`\b(?:[A-Z]{1,5}[/-]?\d[\dA-Z]*(?:[/-][\dA-Z]+)*|\d[\dA-Z]*[A-Z][\dA-Z]*(?:[/-][\dA-Z]+)*|\d{2,}(?:-\d+){2,}|\d{8,}[A-Z]?)\b`)
 
 // Forms and notices have short names of letters and digits that are no references.
-var formRE = regexp.MustCompile(`^(?:[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{1,2}\d[A-Z\d]? ?\d?[A-Z]{0,2}|\d+(?:ST|ND|RD|TH|AM|PM|K|X|P))$`)
+var formRE = regexp.MustCompile(`^(?:[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{1,2}\d[A-Z\d]? ?\d?[A-Z]{0,2}|\d{1,3}(?:ST|ND|RD|TH|AM|PM|K|X|P))$`)
 
 func (s *scanner) shapes() {
 	for _, m := range shapeRE.FindAllStringIndex(s.text, -1) {

@@ -54,7 +54,7 @@ func (r *Record) items() []item {
 				text := l.render(s)
 				it := item{line: l, segments: []segment{s}, owner: s.owner, sentence: Sentence{Text: text, Lines: []int{l.Number}}}
 				if pronounRE.MatchString(text) {
-					it.before = r.saidJustBefore(i, j)
+					it.before = r.referent(i, j, s.owner)
 				}
 				all = append(all, it)
 			default:
@@ -96,9 +96,10 @@ func (r *Record) Sections() Sections {
 	return s
 }
 
-// saidJustBefore returns what the notes say before a line's j-th segment, on
-// the same line or the one above it, or "" where that is internal or nothing.
-func (r *Record) saidJustBefore(i, j int) string {
+// referent tells what a pronoun of a line's j-th segment stands for: the name of
+// the other party that the segment before it names, or all that segment says. It
+// is "" where that is internal, nothing, or somebody else's action.
+func (r *Record) referent(i, j int, owner Owner) string {
 	l := &r.Lines[i]
 	if j == 0 && i > 0 {
 		l = &r.Lines[i-1]
@@ -108,15 +109,40 @@ func (r *Record) saidJustBefore(i, j int) string {
 		return ""
 	}
 	s := l.segments[j-1]
-	return strings.TrimRight(l.body(s, s.start), ".!?;, ")
+	body := strings.TrimRight(l.body(s, s.start), ".!?;, ")
+	if name := r.subjects.onlyOther(body); name != "" {
+		return name
+	}
+	if s.action && s.owner != owner {
+		return ""
+	}
+	return "our note before this: " + body
 }
+
+// onlyOther returns the one other party that a text names, or "".
+func (s subjects) onlyOther(text string) string {
+	found := ""
+	for _, m := range properRE.FindAllString(text, -1) {
+		lower := strings.ToLower(m)
+		if first, _, _ := strings.Cut(lower, " "); !s.others[lower] && !listedOthers[lower] && !organisation.MatchString(lower) && !s.others[first] {
+			continue
+		}
+		if found != "" && found != m {
+			return ""
+		}
+		found = m
+	}
+	return found
+}
+
+var properRE = regexp.MustCompile(`\b\p{Lu}[\p{L}\d&'’-]+(?: \p{Lu}[\p{L}\d&'’-]+)*`)
 
 // whole returns the item as it stands in the letter. An action that speaks of
 // "them" is moved away from what told who they are, so that comes with it.
 func (it *item) whole() Sentence {
 	s := it.sentence
 	if it.before != "" {
-		s.Text = strings.TrimSuffix(s.Text, ".") + " (our note before this: " + it.before + ")."
+		s.Text = strings.TrimSuffix(s.Text, ".") + " (" + it.before + ")."
 	}
 	return s
 }
@@ -131,6 +157,7 @@ var (
 	pronounRE = regexp.MustCompile(`(?i)^\W*(?:\S+\s+){1,2}(?:them|it|this|that|these|those|they|him)\b`)
 	spacesRE  = regexp.MustCompile(`\s+`)
 	beforeCut = regexp.MustCompile(`\s+([.,;:)!?])`)
+	dashesRE  = regexp.MustCompile(`(?:\s[-–—,]){2,}`)
 	emptyRE   = regexp.MustCompile(`\(\s*\)|\[\s*\]`)
 	clientRE  = regexp.MustCompile(`(?i)(\bthe\s+)?\b(ct|cl|clt)(['’]?s)?\b`)
 	// A verb or the like after "CT" shows that the client is meant.
@@ -180,7 +207,7 @@ func (l *Line) body(s segment, from int) string {
 	}
 	out := apply(text, within, edits)
 	out = emptyRE.ReplaceAllString(out, "")
-	out = spacesRE.ReplaceAllString(out, " ")
+	out = dashesRE.ReplaceAllString(spacesRE.ReplaceAllString(out, " "), " -")
 	return strings.TrimSpace(beforeCut.ReplaceAllString(out, "$1"))
 }
 

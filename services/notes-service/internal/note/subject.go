@@ -26,7 +26,7 @@ const (
 var (
 	ownSubjectRE = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `)|(he|she|they|you|both))(` + willPattern + `)(` + hedgePattern + `)\s+((not\s+)?[a-z][\w'’-]*)`)
 	otherRE      = regexp.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+(?:going\s+to|gonna|to)|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
-	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:(?:with|by)\s+(?:the\s+)?(?:client|ct|cl|her|him|them)\s+)?(?:that\s+|[:,-]\s*)?`)
+	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:(?:with\s+|w/\s?|by\s+)(?:the\s+)?(?:client|ct|cl|her|him|them)\s+)?(?:that\s+|[:,-]\s*)?`)
 	askedRE      = regexp.MustCompile(`(?i)^(?:(?:i|we)\s+(?:have\s+|['’]ve\s+)?|adviser\s+)?(?:also\s+|then\s+)?(?:asked|advised|told|reminded|instructed|recommended|encouraged|suggested|warned)\s+(?:that\s+)?(?:the\s+)?(ct|cl|client|her|him|them|she|he|they)(\s+to|\s+should|\s+must|\s+needs?\s+to|\s+not\s+to)\s+([a-z][\w'’-]*)`)
 	wasAskedRE   = regexp.MustCompile(`(?i)^(?:the\s+)?(ct|cl|client|she|he|they)\s+(?:was\s+|is\s+|has been\s+)?(?:asked|advised|told|reminded|instructed)\s+(?:not\s+)?to\s+([a-z][\w'’-]*)`)
 	labelledRE   = regexp.MustCompile(`(?i)^\[?(?:actions?\s*(?:for|by|on|-|–|:)?\s+)?(?:(` + usPattern + `|adv|our action|us/me)|(` + clientPattern + `|client action|ct action))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
@@ -41,7 +41,7 @@ var (
 	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|gonna|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
 	whenRE       = regexp.MustCompile(`(?i)^(?:if|when|once|as soon as|unless|after)\b[^.;,]{1,120}?\s((?:i|we|ct|client|the client|she|he)(?:['’]ll|\s+will|\s+must|\s+should|\s+to)\s)`)
 	conditionRE  = regexp.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
-	leadInRE     = regexp.MustCompile(`(?i)^(?:and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
+	leadInRE     = regexp.MustCompile(`(?i)^(?:[qa][.:)]|(?:ok |good )?(?:for )?(?:the )?letter:|and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
 	bulletRE     = regexp.MustCompile(`^\s*(?:[-–—*•‣▪◦·>]+|\(?\d{1,2}[.)]|\(?[a-hA-H][.)]|\[[ xX]?\])\s+`)
 	ownerHeadRE  = regexp.MustCompile(`(?i)^(?:actions?|next steps?|to do|todo|tasks?|follow[- ]?up|plan)?\s*(?:for|by|-|–|:)?\s*(?:(` + usPattern + `|our|my|agency|bureau|what we will do|we will)|(` + clientPattern + `|client['’]s|ct['’]s|your|you|what (?:you need to do|client will do|ct will do)|client will|ct will))\s*(?:actions?|next steps?|to do|todo|tasks?|will|needs? to|agreed to)?\s*[:.-]*$`)
 	actionHeadRE = regexp.MustCompile(`(?i)^(?:agreed\s+)?(?:actions?|next steps?|to[- ]?do(?: list)?|tasks?|follow[- ]?ups?|plan|action plan)(?:\s+(?:agreed|points?|list))?\s*[:.-]*$`)
@@ -84,7 +84,7 @@ var (
 	amountOwedRE = regexp.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
 	relationRE   = regexp.MustCompile(`\b(?i:her|his|their|ct['’]?s|client['’]s)\s+(?i:ex|ex[- ]?(?:partner|husband|wife)|partner|husband|wife|mum|mother|dad|father|sister|brother|son|daughter|friend|boss|landlord|landlady|neighbour|solicitor|social worker|support worker|gp|work coach)\b,?\s*\(?(\p{Lu}[\p{L}'’-]+)`)
 	shortNameRE  = regexp.MustCompile(`\b(\p{Lu}[\p{L}'’-]{3,})\s+(?:Council|Bank|Energy|Water|Gas|Electric|Electricity|Finance|Financial|Recovery|Collections|Court|Housing|Homes|Loans|Enforcement|Credit|BS|Building Society)\b`)
-	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord)\b`)
+	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord|estates?|properties|lettings|management|enforcement|legal|catalogue|motors?)\b`)
 	listedOthers = parseNames(thirdPartiesText)
 )
 
@@ -154,7 +154,10 @@ func (s subjects) owner(name string) Owner {
 		return ThirdParty
 	}
 	// "Donna at Lowell", "Lowell's agent": somebody of a known third party.
-	for _, w := range strings.Fields(name) {
+	for i, w := range strings.Fields(name) {
+		if i == 0 && listedOthers[w] && w != "or" && w != "next" && w != "very" {
+			return ThirdParty
+		}
 		w = strings.TrimSuffix(strings.TrimSuffix(w, "'s"), "’s")
 		if len(w) > 3 && (listedOthers[w] || s.others[w]) {
 			return ThirdParty
@@ -209,8 +212,10 @@ func (f found) owned() bool { return f.action && f.owner != Unknown }
 // begins reports whether a clause begins with the client's name and says what the
 // client will do.
 func (s subjects) begins(text string) bool {
-	if m := otherRE.FindStringSubmatch(text); m != nil && s.owner(m[1]) == Client {
-		return true
+	if m := otherRE.FindStringSubmatch(text); m != nil {
+		if owner := s.owner(m[1]); owner == Client || owner == ThirdParty && imperative(m[4]) {
+			return true
+		}
 	}
 	f, ok := s.predicate(text, "", false)
 	return ok && f.action
@@ -604,6 +609,11 @@ func (r *Record) clauses(l *Line, index int) []segment {
 				s.action, s.owner, s.verb, s.strip = true, f.owner, start+f.verb, f.strip && (f.owner == Us || !r.twoClients)
 				s.deadline = l.deadline(s)
 			}
+			if n := len(all); n > 0 && s.action && s.owner != Unknown && all[n-1].action && all[n-1].owner != s.owner && !all[n-1].hidden &&
+				(endsTakenBack.MatchString(text[all[n-1].start:all[n-1].end]) || startsTakenBack.MatchString(text[s.start:s.end])) {
+				all[n-1].hidden, all[n-1].action = true, false
+				r.warn("Line %d gives something to be done to somebody else than it first said: the letter has the later.", l.Number)
+			}
 			all = append(all, s)
 			context = behind(text, end)
 		}
@@ -611,6 +621,11 @@ func (r *Record) clauses(l *Line, index int) []segment {
 	}
 	return all
 }
+
+var (
+	endsTakenBack   = foldedRE(`(?:[-–—,.(;:]\s*|\s)(?:no|nope|sorry|actually|wait|or rather|correction|scratch that|scrap that|strike that|hang on|my mistake|change of plan)[\s.,!:;-]*$`)
+	startsTakenBack = foldedRE(`^[\s\-–—(,.]*(?:no|nope|sorry|actually|wait|or rather|correction|scratch that|scrap that|strike that|hang on|my mistake|change of plan)\b[\s.,:-]`)
+)
 
 var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soon as|in case|because|provided)\b`)
 
@@ -666,12 +681,17 @@ func (g *guard) inside(i int) bool {
 	return false
 }
 
+var newSubjectRE = regexp.MustCompile(`^\s+(?:We|I|She|He|They|The|Client|Cl|CT|CL|Adviser|CAB)\b`)
+
 func isShortForm(text string, dot int) bool {
 	start := dot
 	for start > 0 && dot-start < 8 && (isAlnum(text[start-1]) || text[start-1] == '.') {
 		start--
 	}
 	word := strings.ToLower(text[start:dot])
+	if len(word) > 2 && newSubjectRE.MatchString(text[dot+1:min(len(text), dot+12)]) {
+		return false
+	}
 	if neverEnd[word] || len(word) == 1 && isLetter(word[0]) && word != "i" {
 		return true
 	}
@@ -693,33 +713,49 @@ var eventRE = regexp.MustCompile(`(?i)\b(?:(?:before|by)\s+(?:the\s+|her\s+|his\
 func inBracket(before string) bool { return strings.Count(before, "(") > strings.Count(before, ")") }
 
 // deadline returns by when an action is to be done, as said: the date after
-// "by" and the like, else the first that is not the date of something else.
+// "by" and the like, else the first that is not the date of something else, else
+// the day from which it is to be done.
 func (l *Line) deadline(s segment) string {
-	best := ""
-	for _, f := range l.factsIn(s.span) {
+	best, from := "", ""
+	dates := l.factsIn(s.span)
+	for i, f := range dates {
 		if f.Kind != Date || f.Start < s.start || f.End > s.end || f.Superseded {
 			continue
 		}
 		lead := behind(l.Text, f.Start)
 		text := f.Text
+		if i+1 < len(dates) && dates[i+1].Kind == Date && strings.Trim(l.Text[f.End:dates[i+1].Start], " ,") == "" && dates[i+1].End <= s.end {
+			text = l.Text[f.Start:dates[i+1].End] // "COB Thurs"
+		}
 		if m := eventRE.FindString(lead); m != "" {
 			return m + f.Text
 		}
 		if m := beforeRE.FindString(lead); m != "" {
 			text = strings.TrimSpace(m) + " " + f.Text
 		}
+		past := strings.HasSuffix(f.Text, "ago") || strings.EqualFold(f.Text, "yesterday") || strings.HasPrefix(strings.ToLower(f.Text), "last ")
 		switch {
 		case deadlineRE.MatchString(lead):
 			return text
-		case best == "" && !inBracket(l.Text[s.start:f.Start]) && !pastDateRE.MatchString(lead) && !strings.HasSuffix(f.Text, "ago") && !strings.EqualFold(f.Text, "yesterday") && !strings.HasPrefix(strings.ToLower(f.Text), "last "):
+		case past || inBracket(l.Text[s.start:f.Start]):
+		case best == "" && (!pastDateRE.MatchString(lead) || hasWeekPrefix(f.Text)):
 			best = text
+		case from == "":
+			if m := fromRE.FindString(lead); m != "" {
+				from = strings.TrimSpace(m) + " " + text
+			}
 		}
 	}
 	if best == "" {
 		best = urgentRE.FindString(l.Text[s.start:s.end])
 	}
+	if best == "" {
+		best = from
+	}
 	return best
 }
+
+var fromRE = foldedRE(`\b(?:from|starting|appt|appointment|meeting|(?:appt|appointment|meeting|visit) on)\s+(?:the\s+)?$`)
 
 // look adds the warnings that concern the notes as a whole.
 func (r *Record) look() {

@@ -204,6 +204,16 @@ var labelLeadRE = foldedRE(`^\[?\(?(?:(?:agreed |next )?(?:actions?|steps?|tasks
 
 // label reads "Us: …", "Action client - …", "JE / …", "Over to cl to …".
 func (s subjects) label(text, context string) (found, bool) {
+	if m := partRE.FindStringSubmatchIndex(text); m != nil && m[1] < len(text) {
+		whose := strings.ToLower(text[m[2]:m[3]])
+		owner := Us
+		if whose == "your" || whose == "her" || whose == "his" {
+			owner = Client
+		}
+		if first := wordsIn(text[m[1]:]); len(first) > 0 && (baseVerb(first[0].text) != "" || thingToDo[first[0].text]) {
+			return found{action: true, owner: owner, verb: m[1], strip: true}, true
+		}
+	}
 	lead := labelLeadRE.FindString(ahead200(text))
 	rest := text[len(lead):]
 	words := wordsIn(rest)
@@ -246,6 +256,9 @@ func (s subjects) label(text, context string) (found, bool) {
 	}
 	return found{}, false
 }
+
+// partRE reads "Our bit: …", "her homework - …".
+var partRE = foldedRE(`^(our|my|your|her|his|ours|mine)\s*(?:bit|job|part|side|end|tasks?|actions?|to[- ]?dos?|homework|list|jobs)?\s*(?::|[-–—=]*>|→|\s[-–—]+\s)\s*(?:to\s+|will\s+)?`)
 
 // Things that stand for doing something with them: "Us: letter to the agent".
 var thingToDo = set(`letter letters email call form forms application referral statement statements payslips payslip bank docs documents evidence proof id budget i&e sfs copy copies phonecall appeal complaint request offer offers token holding dhp wage wageslips p60 v5 medical gp tenancy meter`)
