@@ -13,7 +13,6 @@ var (
 	poundsRE   = regexp.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
 	penceRE    = regexp.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
 	bareRE     = regexp.MustCompile(numberPattern)
-	moneyCueRE = regexp.MustCompile(`(?i)\b(?:owe[sd]?|owing|debts?|balance|arrears|rent|income|wages?|salary|pay|pays|paid|limit|loan|overdraft|bill|cost|fee|offer|surplus|deficit|mortgage|ccj|settle(?:ment)?|benefits?|savings|claim|charges?|card|tax)\b`)
 	rangeEndRE = regexp.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
 	clockRE    = regexp.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
 

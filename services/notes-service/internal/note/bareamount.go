@@ -22,6 +22,9 @@ var (
 
 // inWords finds amounts in words that are followed by pounds or quid.
 func (s *scanner) inWords() {
+	if !moneyInWordsRE.MatchString(s.text) {
+		return
+	}
 	for _, m := range grandRE.FindAllStringSubmatchIndex(s.text, -1) {
 		number := strings.ToLower(s.text[m[2]:m[3]])
 		pence := int64(50_000)
@@ -97,9 +100,8 @@ func wordsToNumber(text string) (int64, bool) {
 }
 
 var (
-	moneyWordRE = foldedRE(`\b(?:ow(?:e|es|ed|ing)|debts?|balance|bal|arrears|arrs|rent|income|wages?|salary|nets?|earns?|earnings|pay|pays|paid|paying|pension|limit|loan|overdraft|o/d|overdrawn|bills?|cost|costs|fees?|offer(?:ed|s)?|surplus|deficit|mortgage|ccj|settle(?:ment)?|benefits?|savings|claim|charges?|cards?|tax|ctax|uc|hb|cb|dla|pip|esa|jsa|aa|ca|pc|ssp|smp|dmp|cat(?:alogue)?|gas|elec(?:tric(?:ity)?)?|water|fine|fines|instal\w*|deposit|min|minimum|payments?|total|approx|about|around|worth|value|equity|budget|spends?|food|phone|broadband|insurance|tv|dd|grant|refund|lender|bank|creditors?)\b`)
-	groupedRE   = regexp.MustCompile(`\b\d{1,3}(?:,\d{3})+\.\d\d\b`)
-	plainRE     = regexp.MustCompile(`(?:^|[\s(\[|=~\-–/:>*])(` + numberPattern + `)(k\b)?(?:$|[^\w.,/:%-]|[.,;:](?:\s|$)|/(?:[a-z])|[-–]\s)`)
+	groupedRE = regexp.MustCompile(`\b\d{1,3}(?:,\d{3})+\.\d\d\b`)
+	plainRE   = regexp.MustCompile(`(?:^|[\s(\[|=~\-–/:>*])(` + numberPattern + `)(k\b)?(?:$|[^\w.,/:%-]|[.,;:](?:\s|$)|/(?:[a-z])|[-–]\s)`)
 	// What a bare number counts, or what it is the number of, if it is not money.
 	unitAfterRE = foldedRE(`^\s*(?:%|x\b|×|years?|yrs?|y/?o\b|months?|mths?|mos?\b|weeks?|wks?|days?|hours?|hrs?|mins?|minutes?|pm\b|am\b|of\b|st\b|nd\b|rd\b|th\b|or so|times|miles?|people|kids?|child(?:ren)?|adults?|debts?|creditors?|accounts?|cards?|loans?|letters?|calls?|visits?|payslips?|pay slips?|wage|payments?|pages?|copies|properties|bed(?:room)?s?|rooms?|jobs?|priority|non|non-priority|unsecured|missed|ccjs?|pcns?|dcas?|parking|bank|instal\w*|warnings?|texts?|missed|late|arrears letters|cats?|dogs?|dependants?|forms?|points?|options?|stars?|percent|per cent|pc\b|old|off\b|working|separate|different|more|other|small|diff|main|joint|steps?|sons?|daughters?|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`)
 	numberOfRE  = foldedRE(`(?:\b(?:no|nos|number|flat|apt|unit|room|house|page|p|pp|section|sec|s|form|line|step|ref|reference|acc|acct|account|a/c|ext|tel|mob|phone|aged?|dob|band|bus|route|floor|part|schedule|para|item|point|q|type|version|class|year|tax year|week|wk|month|day|tier|stage|option|client|ct|cl|art|article|rule|reg|regulation|case|claim|policy|agreement|roll|card ending|ending|ending in|code|sort code|postcode|score|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|since|in|at|until|till|by|before|after|from|x|under|within|next|last|every|first|than a|windows|covid)\.?\s*[#:]?\s*)$|[#@x×]\s*$`)
@@ -113,7 +115,7 @@ func (s *scanner) bareAmounts() {
 	for _, f := range s.facts {
 		known = known || f.Kind == Amount
 	}
-	cues := moneyWordRE.FindAllStringIndex(s.text, -1)
+	cues := moneyCues(s.text)
 	for _, m := range groupedRE.FindAllStringIndex(s.text, -1) {
 		if !partOfNumber(s.text, m[0]) {
 			s.amount(m[0], m[1], m[0], m[1], -1, -1)
@@ -178,6 +180,32 @@ func lastWord(text string) string {
 }
 
 var owesRE = foldedRE(`\b(?:ow(?:e|es|ed|ing)|balance|bal|arrears|paid|total|debt)(?: of| is|:)?\s*$`)
+
+// Words that show that a number near after them is money.
+var moneyWords = set(`owe owes owed oweing owing debt debts balance bal arrears arrs rent income wage wages salary net nets earn earns earnings pay pays paid paying pension limit loan overdraft o/d overdrawn
+	bill bills cost costs fee fees offer offers offered surplus deficit mortgage ccj settle settlement benefit benefits savings claim charge charges card cards tax ctax uc hb cb dla pip esa jsa aa ca pc ssp smp dmp
+	cat catalogue gas elec electric electricity water fine fines instal instalment instalments deposit min minimum payment payments total approx about around worth value equity budget spend spends food phone
+	broadband insurance tv dd grant refund lender bank creditor creditors`)
+
+// moneyCues returns the places of the words of money.
+func moneyCues(text string) [][]int {
+	var found [][]int
+	for i := 0; i < len(text); {
+		if !isLetter(text[i]) {
+			i++
+			continue
+		}
+		end := i
+		for end < len(text) && (isLetter(text[end]) || text[end] == '/') {
+			end++
+		}
+		if end-i < 12 && moneyWords[strings.ToLower(text[i:end])] {
+			found = append(found, []int{i, end})
+		}
+		i = end
+	}
+	return found
+}
 
 // cueNear tells whether a word of money stands near before a number, in its
 // sentence.

@@ -29,7 +29,6 @@ var (
 	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|originally|earlier|before)\b`)
 	changesRE = foldedRE(`\b(?:from|since|went up|gone up|goes up|going up|go up|rose|rise|rising|increas\w*|reduc\w*|drop(?:s|ped)?|fell|falls|will be|will go|down to|up to|last (?:week|month|year)|used to|each|first|then)\b`)
 	struckRE  = regexp.MustCompile(`~~[^~\n]{1,200}~~`)
-	starredRE = foldedRE(`^\s*\*+\s*(?:i mean|meant|sorry|should be)?[\s:]*$`)
 	// What a sentence begins with, or holds, that takes back what was said before:
 	// the first is sure, the second only where the topic is the same.
 	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked)\b`)

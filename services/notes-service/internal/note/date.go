@@ -42,11 +42,15 @@ var (
 	birthRE       = regexp.MustCompile(`(?i)\b(?:dob|born|d\.o\.b\.?|date of birth)\W*(?:on\s+)?$`)
 	notADateRE    = regexp.MustCompile(`(?i)^\s*(?:of (?:the|her|his|their|it|all)\b|price\b|share\b|hours?\b|hrs?\b|creditors\b|debts\b|split\b)`)
 	notAnAgeRE    = regexp.MustCompile(`(?i)^\s?(?:%|k\b|p[cawm]+\b|pounds|people|creditors|debts|days|weeks|letters|payments|years|calls|am\b|pm\b|:\d)`)
-	dateHintRE    = regexp.MustCompile(`(?i)` + monthPattern + `|` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tomorrow|tmrw|tmw|tomoz|tomo|2moro|2morrow|2nite|2day|today|tonight|yesterday|eom|cob|this |xmas|christmas|easter|days?|hours?|hrs?|close of`)
 	certainMonths = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 
-func mayHoldDate(line string) bool { return dateHintRE.MatchString(line) }
+func mayHoldDate(line string) bool { return holdsAny(strings.ToLower(line), dateHints) }
+
+var dateHints = []string{
+	"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "week", "wk", "fortnight", "mth", "year",
+	"yr", "tomo", "tmr", "tmw", "2mo", "2nite", "2day", "day", "tonight", "eom", "cob", "this ", "xmas", "christmas", "easter", "hour", "hr", "close of",
+}
 
 // numericDates finds dates written in figures.
 func (s *scanner) numericDates() {
@@ -94,27 +98,18 @@ func (s *scanner) wordDates() {
 	if !s.words && !ordinalRE.MatchString(s.text) && !yearRE.MatchString(s.text) {
 		return
 	}
-	for _, m := range dayRangeRE.FindAllStringIndex(s.text, -1) {
-		s.date(m[0], m[1], "")
-	}
-	for _, m := range dayNameRE.FindAllStringSubmatchIndex(s.text, -1) {
-		s.dayName(m)
-	}
-	for _, m := range nameYearRE.FindAllStringSubmatchIndex(s.text, -1) {
-		if year := s.group(m, 2) + s.year(s.group(m, 3), m[0]); len(year) == 4 {
-			s.date(m[0], m[1], fmt.Sprintf("%s-%02d", year, monthNumber(s.group(m, 1))))
-		}
-	}
-	for _, m := range nameDayRE.FindAllStringSubmatchIndex(s.text, -1) {
-		if word := s.group(m, 1); word == "may" || word == "march" || notAnAgeRE.MatchString(ahead(s.text, m[1])) {
-			continue
-		}
-		s.date(m[0], m[1], isoDay(s.group(m, 4), strconv.Itoa(monthNumber(s.group(m, 1))), s.group(m, 2)))
+	months := holdsAny(strings.ToLower(s.text), certainMonths)
+	if months {
+		s.monthDates()
 	}
 	for _, m := range relativeRE.FindAllStringIndex(s.text, -1) {
 		s.date(m[0], m[1], "")
 	}
-	for _, re := range []*regexp.Regexp{ordinalRE, monthAloneRE} {
+	ordinals := []*regexp.Regexp{ordinalRE, monthAloneRE}
+	if !months {
+		ordinals = ordinals[:1]
+	}
+	for _, re := range ordinals {
 		for _, m := range re.FindAllStringSubmatchIndex(s.text, -1) {
 			if re == monthAloneRE && s.group(m, 2) == "may" || re == ordinalRE && rankedRE.MatchString(ahead(s.text, m[1])) {
 				continue
@@ -139,6 +134,27 @@ func (s *scanner) wordDates() {
 		if !ambiguous || dayLeadRE.MatchString(behind(s.text, m[0])) {
 			s.date(m[0], m[1], "")
 		}
+	}
+}
+
+// monthDates finds days of a named month.
+func (s *scanner) monthDates() {
+	for _, m := range dayRangeRE.FindAllStringIndex(s.text, -1) {
+		s.date(m[0], m[1], "")
+	}
+	for _, m := range dayNameRE.FindAllStringSubmatchIndex(s.text, -1) {
+		s.dayName(m)
+	}
+	for _, m := range nameYearRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if year := s.group(m, 2) + s.year(s.group(m, 3), m[0]); len(year) == 4 {
+			s.date(m[0], m[1], fmt.Sprintf("%s-%02d", year, monthNumber(s.group(m, 1))))
+		}
+	}
+	for _, m := range nameDayRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if word := s.group(m, 1); word == "may" || word == "march" || notAnAgeRE.MatchString(ahead(s.text, m[1])) {
+			continue
+		}
+		s.date(m[0], m[1], isoDay(s.group(m, 4), strconv.Itoa(monthNumber(s.group(m, 1))), s.group(m, 2)))
 	}
 }
 

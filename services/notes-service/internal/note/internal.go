@@ -14,6 +14,63 @@ func oneOf(patterns ...string) string { return `(?:` + strings.Join(patterns, "|
 
 func foldedRE(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
 
+// markers are patterns in groups. A group is tried only on text that holds one of
+// its hints, which every text that it matches holds: most sentences hold none.
+type (
+	markers []struct {
+		hints    []string
+		patterns []string
+	}
+	marker struct {
+		hints []string
+		re    *regexp.Regexp
+	}
+	markSet []marker
+)
+
+func (m markers) compile(lead string) markSet {
+	var set markSet
+	for _, group := range m {
+		set = append(set, marker{group.hints, foldedRE(lead + oneOf(group.patterns...))})
+	}
+	return set
+}
+
+// FindStringIndex returns the place of the first match.
+func (s markSet) FindStringIndex(text string) []int {
+	lower := strings.ToLower(text)
+	var first []int
+	for _, m := range s {
+		if !holdsAny(lower, m.hints) {
+			continue
+		}
+		if at := m.re.FindStringIndex(text); at != nil && (first == nil || at[0] < first[0]) {
+			first = at
+		}
+	}
+	return first
+}
+
+// MatchString tells whether anything matches.
+func (s markSet) MatchString(text string) bool { return s.FindStringIndex(text) != nil }
+
+// ReplaceAllString replaces what matches.
+func (s markSet) ReplaceAllString(text, with string) string {
+	for _, m := range s {
+		text = m.re.ReplaceAllString(text, with)
+	}
+	return text
+}
+
+func holdsAny(text string, parts []string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
 // What advisers call matter that is not for the client.
 const (
 	theLetter  = `(?:(?:the|this|that|her|his|their|any|client['’]?s?) )?(?:client )?(?:letters?|ltrs?|lttr|coa|confirmation(?: of advice)?|correspondence)`
@@ -42,52 +99,74 @@ var (
 
 	// A mark makes the sentence it stands in internal, and what the sentence
 	// speaks of ("don't put that in the letter").
-	markRE = foldedRE(`\b` + oneOf(
+	markRE = markers{
 		// Of the letter.
-		isNot+` (?:for|to go in|to go into|to be put in|to be included in|to be in|in|part of) `+theLetter+`\b`,
-		`(?:keep|leave|stays?|kept|left|strip|take|taken|cut) (?:\w+ ){0,4}(?:out of|off|from) `+theLetter,
-		`(?:omit|exclude|remove|delete|strip|cut|redact|withhold|keep|leave|take|hold|held)(?:d|ed|ing)?\b[^.;]{0,40}\b(?:back|from|out of|off|before) (?:`+theLetter+`|sending|it goes|send|post|printing|writing)`,
-		isNot+`\b[^.;]{0,30}\b(?:in|into|for|on|to) `+theLetter+`\b`, `(?:nothing|no mention)\b[^.;]{0,50}\b(?:in|into|to) (?:`+theLetter+`|writing|`+theClient+`)\b`,
-		`(?:leave|left|leaving|miss|keep) (?:this|that|it|these|those|all this|him|her|the (?:above|following|last bit|next bit)) (?:out|back|off|to (?:our|your|my)sel(?:f|ves)|under wraps|in[- ]house)\b`, `leave out\b`, `things? to (?:leave|keep) out`, `hold back\b`,
-		`not letter\b`, `non[- ]disclos\w+`,
+		{hints: []string{"letter", "ltr", "lttr", "coa", "confirm", "correspond", "writing", "send", "it goes", "print", "post"}, patterns: []string{
+			isNot + ` (?:for|to go in|to go into|to be put in|to be included in|to be in|in|part of) ` + theLetter + `\b`,
+			`(?:keep|leave|stays?|kept|left|strip|take|taken|cut) (?:\w+ ){0,4}(?:out of|off|from) ` + theLetter,
+			`not letter\b`, `(?:omit|exclude|remove|delete|strip|cut|redact|withhold|keep|leave|take|hold|held)(?:d|ed|ing)?\b[^.;]{0,40}\b(?:back|from|out of|off|before) (?:` + theLetter + `|sending|it goes|send|post|printing|writing)`,
+			isNot + `\b[^.;]{0,30}\b(?:in|into|for|on|to) ` + theLetter + `\b`, `(?:nothing|no mention)\b[^.;]{0,50}\b(?:in|into|to) (?:` + theLetter + `|writing|` + theClient + `)\b`,
+		}},
+		{hints: []string{"leav", "left", "miss", "keep", "hold back", "disclos"}, patterns: []string{
+			`(?:leave|left|leaving|miss|keep) (?:this|that|it|these|those|all this|him|her|the (?:above|following|last bit|next bit)) (?:out|back|off|to (?:our|your|my)sel(?:f|ves)|under wraps|in[- ]house)\b`, `leave out\b`, `things? to (?:leave|keep) out`, `hold back\b`,
+			`non[- ]disclos\w+`,
+		}},
 		// Of the audience.
-		isNot+` (?:for|to (?:go|be (?:sent|given|shown))? ?to|to) (?:the )?(?:client|cl|ct|clt|customer|release|disclosure|sharing|sending|circulation|copying|publication)\b`,
-		`not client[- ]facing`, audience+`(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) `+audience, `for `+audience+` only`,
-		`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
-		`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
-		`(?:this|that|it|which|all this|below|following|above)(?:['’]s| is| was| are| stays| remains)? (?:strictly |very |highly |all )?(?:confidential|private|internal|sensitive|secret|privileged|hush[- ]hush)\b`,
-		`(?:treat|kept?|keep|keeping|hold|held|mark(?:ed)?|staying|stays?) (?:this |that |it |as |strictly |very )*(?:confidential|private|quiet|secret|internal|hush|between)\b`,
-		`off (?:the )?record`, `staff only`, `file only`, `eyes only`, `between (?:ourselves|us|you and me|you, me)\b`, `entre nous`, `in[- ]house only`, `stays? (?:here|with us|in[- ]house|between)`, `under wraps`, `hush`, `let on\b`,
-		`to (?:our|your)selves\b`, `(?:behind|within) (?:closed doors|these (?:four )?walls)`, `(?:note|memo|reminder) to (?:self|me|myself)`, `remind me\b`, `nts\b`, `n2s\b`,
+		{hints: []string{"not ", "n't", "n’t", "never", "only", "eyes", "record", "file", "audit", "colleague", "team", "supervis", "manager", "note", "log", "for us", "just for", "internal", "confiden", "privat", "sensitiv", "secret", "privileg", "hush", "dont", "wont"}, patterns: []string{
+			isNot + ` (?:for|to (?:go|be (?:sent|given|shown))? ?to|to) (?:the )?(?:client|cl|ct|clt|customer|release|disclosure|sharing|sending|circulation|copying|publication)\b`,
+			`not client[- ]facing`, audience + `(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) ` + audience, `for ` + audience + ` only`,
+			`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
+			`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
+			`(?:this|that|it|which|all this|below|following|above)(?:['’]s| is| was| are| stays| remains)? (?:strictly |very |highly |all )?(?:confidential|private|internal|sensitive|secret|privileged|hush[- ]hush)\b`,
+			`(?:treat|kept?|keep|keeping|hold|held|mark(?:ed)?|staying|stays?) (?:this |that |it |as |strictly |very )*(?:confidential|private|quiet|secret|internal|hush|between)\b`,
+		}},
+		{hints: []string{"record", "staff", "file", "eyes", "between", "entre", "house", "stay", "wraps", "hush", "let on", "selves", "doors", "walls", "memo", "reminder", "note to", "remind", "nts", "n2s"}, patterns: []string{
+			`off (?:the )?record`, `staff only`, `file only`, `eyes only`, `between (?:ourselves|us|you and me|you, me)\b`, `entre nous`, `in[- ]house only`, `stays? (?:here|with us|in[- ]house|between)`, `under wraps`, `hush`, `let on\b`,
+			`to (?:our|your)selves\b`, `(?:behind|within) (?:closed doors|these (?:four )?walls)`, `(?:note|memo|reminder) to (?:self|me|myself)`, `remind me\b`, `nts\b`, `n2s\b`,
+		}},
 		// Of the telling.
-		`(?:in|under)(?: strict(?:est)?| the strictest)? confidence`, `confided`, `confidentially`, `on the (?:quiet|qt|q\.t\.)`, `(?:told|said|mentioned|disclosed|admitted)\b[^.;]{0,30}\b(?:privately|in secret)`,
-		`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t|not to) (?:be )?(?:disclosed?|repeat(?:ed)?|minuted?|quoted?|reveal(?:ed)?)\b`, `not (?:to be )?(?:disclosed|shared|released|repeated|shown|revealed|minuted|made known|passed on|passed to|mentioned|quoted|known|copied)\b`,
-		`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t) (?:mention|tell|say|share)\b[^.;]{0,60}\b(?:anyone|anybody|her|him|them|client|cl|ct|`+relatives+`)\b`,
-		`(?:do not|don['’]?t|dont|never) (?:put|write|note|commit|record|type|get)\b[^.;]{0,40}\b(?:paper|writing|down|letter|ltr|this|that|it)\b`, `(?:i|we) (?:will|shall|would|must|should) (?:not|never) (?:mention|refer|say|put|include|disclose|write|tell)\b`, `(?:i|we) (?:won|shan)['’]?t (?:mention|refer|say|put|include|disclose|tell)\b`,
-		`(?:not|(?:does|do|did|is|was|should|must|need|wo|ca|has|have|would)n['’]?t|no) (?:want|wish|like)(?:s|ed|ing)?\b[^.;]{0,40}\b(?:known|in writing|written down|mentioned|shared|disclosed|on paper|repeated|in `+theLetter+`)\b`, `nobody (?:is to|must|should|else) (?:to )?know`,
-		doNot+` (?:be )?(?:send|sent|print(?:ed|ing)?|typ(?:e|ed|ing)|releas(?:e|ed)|publish(?:ed)?|forward(?:ed)?|record(?:ed)?|log(?:ged)?|pass(?:ed)? on)\b[^.;]{0,30}(?:this|it\b|that|bit|part|to (?:the )?(?:client|cl|ct|her|him|them)\b|$)`,
-		`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
-		`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
+		{hints: []string{"confid", "quiet", "qt", "q.t", "privat", "secret", "not ", "n't", "n’t", "dont", "never", "no ", "nobody", "asked", "prefer", "rather", "want", "wish", "like", "request"}, patterns: []string{
+			`(?:in|under)(?: strict(?:est)?| the strictest)? confidence`, `confided`, `confidentially`, `on the (?:quiet|qt|q\.t\.)`, `(?:told|said|mentioned|disclosed|admitted)\b[^.;]{0,30}\b(?:privately|in secret)`,
+			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t|not to) (?:be )?(?:disclosed?|repeat(?:ed)?|minuted?|quoted?|reveal(?:ed)?)\b`, `not (?:to be )?(?:disclosed|shared|released|repeated|shown|revealed|minuted|made known|passed on|passed to|mentioned|quoted|known|copied)\b`,
+			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t) (?:mention|tell|say|share)\b[^.;]{0,60}\b(?:anyone|anybody|her|him|them|client|cl|ct|` + relatives + `)\b`,
+			`(?:do not|don['’]?t|dont|never) (?:put|write|note|commit|record|type|get)\b[^.;]{0,40}\b(?:paper|writing|down|letter|ltr|this|that|it)\b`, `(?:i|we) (?:will|shall|would|must|should) (?:not|never) (?:mention|refer|say|put|include|disclose|write|tell)\b`, `(?:i|we) (?:won|shan)['’]?t (?:mention|refer|say|put|include|disclose|tell)\b`,
+			`(?:not|(?:does|do|did|is|was|should|must|need|wo|ca|has|have|would)n['’]?t|no) (?:want|wish|like)(?:s|ed|ing)?\b[^.;]{0,40}\b(?:known|in writing|written down|mentioned|shared|disclosed|on paper|repeated|in ` + theLetter + `)\b`, `nobody (?:is to|must|should|else) (?:to )?know`,
+			doNot + ` (?:be )?(?:send|sent|print(?:ed|ing)?|typ(?:e|ed|ing)|releas(?:e|ed)|publish(?:ed)?|forward(?:ed)?|record(?:ed)?|log(?:ged)?|pass(?:ed)? on)\b[^.;]{0,30}(?:this|it\b|that|bit|part|to (?:the )?(?:client|cl|ct|her|him|them)\b|$)`,
+			`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
+			`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
+		}},
 		// Of secrets.
-		`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
-		relatives+` (?:does ?n['’]?t|does not|do not|don['’]?t|doesnt|dont|has no idea|have no idea|unaware|not aware|is not aware|isn['’]?t aware|is unaware|are unaware|knows nothing|know nothing)(?: know)?`,
-		`without (?:her|his|their|the|`+theClient+`['’]s) `+relatives+`\b[^.;]{0,20}(?:knowing|finding out)`, `(?:has ?n['’]?t|has not|have ?n['’]?t|hav(?:e|ing) not|not|never|hasnt) (?:yet )?told (?:(?:her|his|their|the) )?`+relatives+`\b`,
-		`secretly`, `in secret`, `behind (?:her|his|their) (?:\w+['’]s )?back`, `(?:her|his|their) secret\b`,
-	))
+		{hints: []string{"not ", "n't", "n’t", "dont", "doesnt", "hasnt", "unaware", "idea", "nothing", "secret", "behind", "without", "never"}, patterns: []string{
+			`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
+			relatives + ` (?:does ?n['’]?t|does not|do not|don['’]?t|doesnt|dont|has no idea|have no idea|unaware|not aware|is not aware|isn['’]?t aware|is unaware|are unaware|knows nothing|know nothing)(?: know)?`,
+			`without (?:her|his|their|the|` + theClient + `['’]s) ` + relatives + `\b[^.;]{0,20}(?:knowing|finding out)`, `(?:has ?n['’]?t|has not|have ?n['’]?t|hav(?:e|ing) not|not|never|hasnt) (?:yet )?told (?:(?:her|his|their|the) )?` + relatives + `\b`,
+			`secretly`, `in secret`, `behind (?:her|his|their) (?:\w+['’]s )?back`, `(?:her|his|their) secret\b`,
+		}},
+	}.compile(`\b`)
 	// An aside is internal from where its clause begins: what the adviser thinks
 	// of the client, and the office's own business.
-	asideRE = foldedRE(oneOf(
-		`\b(?:conflict (?:of interest|check|search)|(?:also|former|ex-?) ?(?:our|a) client of ours|(?:also|former|ex-?) (?:a )?client of (?:ours|this office)|we (?:also )?(?:act|acted) for (?:her|his|their|the))\b`,
-		`\b(?:mlro|suspicious activity|tipping off|money launder\w*|poca)\b`,
-		`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager|manager)\b`, `\bcase review\b`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
-		`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
-		`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:my|our) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
-		`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
-		`(?:is|isn['’]?t|is not|not|wasn['’]?t|aren['’]?t)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
-		`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
-		`\b(?:hiding (?:it|this|that|the|her|his|money|assets?|something|things)|pulling the wool|taking us for|won['’]?t stick|time ?waster|playing the system|trying it on)\b`,
-		`\b(?:smelt|smelled|smells|reeked|reeks|stank|stinks) (?:strongly )?of\b`,
-	))
+	asideRE = markers{
+		{hints: []string{"conflict", "client of", "act", "mlro", "suspicious", "tipping", "launder", "poca"}, patterns: []string{
+			`\b(?:conflict (?:of interest|check|search)|(?:also|former|ex-?) ?(?:our|a) client of ours|(?:also|former|ex-?) (?:a )?client of (?:ours|this office)|we (?:also )?(?:act|acted) for (?:her|his|their|the))\b`,
+			`\b(?:mlro|suspicious activity|tipping off|money launder\w*|poca)\b`,
+		}},
+		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos"}, patterns: []string{
+			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager|manager)\b`, `\bcase review\b`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
+			`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
+		}},
+		{hints: []string{"imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
+			`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:my|our) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
+			`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
+		}},
+		{hints: []string{"straight", "honest", "truth", "open", "upfront", "up front", "forthcoming", "frank", "candid", "telling"}, patterns: []string{
+			`(?:is|isn['’]?t|is not|not|wasn['’]?t|aren['’]?t)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
+		}},
+		{hints: []string{"lying", "evasive", "shifty", "dodgy", "fishy", "dishonest", "untruthful", "aggress", "rude", "unpleasant", "drunk", "intoxic", "hungover", "stoned", "slurr", "influence", "unreliable", "manipul", "denial", "chaotic", "lazy", "clueless", "difficult", "hostile", "liar", "pain", "nightmare", "waster", "nuisance", "handful", "hiding", "wool", "taking us", "stick", "system", "trying it", "smel", "reek", "stank", "stink"}, patterns: []string{
+			`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
+			`\b(?:hiding (?:it|this|that|the|her|his|money|assets?|something|things)|pulling the wool|taking us for|won['’]?t stick|time ?waster|playing the system|trying it on)\b`,
+			`\b(?:smelt|smelled|smells|reeked|reeks|stank|stinks) (?:strongly )?of\b`,
+		}},
+	}.compile("")
 	// The adviser's own thoughts about the client.
 	thoughtRE = foldedRE(`\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b)(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
 	aPerson   = set(`he she they him her them his their cl ct clt client customer hes shes`)
@@ -626,7 +705,7 @@ func (h *hider) marked(text string) (span, strength) {
 	if m := asideRE.FindStringIndex(text); m != nil && !ivaRE.MatchString(text) {
 		return span{m[0], m[1]}, aside
 	}
-	if m := thoughtRE.FindStringSubmatchIndex(text); m != nil {
+	if m := hinted(text, thoughtHints, thoughtRE); m != nil {
 		who := strings.ToLower(text[m[2]:m[3]])
 		base, _, _ := strings.Cut(strings.ReplaceAll(who, "’", "'"), "'")
 		person := aPerson[base] || h.record.subjects.clientNames[base]
@@ -634,7 +713,7 @@ func (h *hider) marked(text string) (span, strength) {
 			return span{m[0], m[1]}, aside
 		}
 	}
-	if m := safetyRE.FindStringIndex(text); m != nil {
+	if m := hinted(text, safetyHints, safetyRE); m != nil {
 		return span{m[0], m[1]}, marked
 	}
 	return span{-1, -1}, marked
@@ -642,7 +721,7 @@ func (h *hider) marked(text string) (span, strength) {
 
 var (
 	// At the start of a sentence a bare order not to say something is a mark.
-	startMarkRE    = foldedRE(`^\W*(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|includ(?:e|ing)|tell|say|share)\b`)
+	startMarkRE    = foldedRE(`^\W*(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|include|including|tell|say|share)\b`)
 	confidentialRE = foldedRE(`\bconfidential\b|\bpvt\b`)
 	serviceRE      = foldedRE(`\b(?:service|advice is|free and|explained|independent|we are|policy)\b`)
 	clauseStartRE  = foldedRE(`(?:\s[-–—]+\s|,\s+(?:but|and|so|though|which)\s+|;\s*|\.{2,}\s*|\s(?:but|though|although)\s)`)
@@ -685,6 +764,19 @@ func sentencesOf(text string) []span {
 		all = append(all, span{start, len(text)})
 	}
 	return all
+}
+
+var (
+	thoughtHints = []string{"suspect", "doubt", "reckon", "fear", "worry", "bet", "guess", "sense", "feel", "think", "believe", "wonder", "sure", "convinced", "buy"}
+	safetyHints  = []string{"safeguard", "marac", "idva", "isva", "domestic", "dv", "coerc", "refuge", "fled", "flee", "mol", "suicid", "harm", "overdos", "section", "end", "rape", "rapi", "sexual", "child prot", "hit", "beat", "assault", "attack", "threat", "violent"}
+)
+
+// hinted matches a pattern against text that holds one of its hints.
+func hinted(text string, hints []string, re *regexp.Regexp) []int {
+	if !holdsAny(strings.ToLower(text), hints) {
+		return nil
+	}
+	return re.FindStringSubmatchIndex(text)
 }
 
 func notLetter(r rune) bool { return !unicode.IsLetter(r) }

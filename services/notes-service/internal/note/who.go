@@ -85,10 +85,8 @@ func baseVerb(w string) string {
 	return ""
 }
 
-var (
-	// What may stand before the clause that says who does what.
-	prefixRE = regexp.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+)`)
-)
+// What may stand before the clause that says who does what.
+var prefixRE = regexp.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+)`)
 
 // who reads a clause for something to be done by us or by the client. Where the
 // subject is somebody else, or nobody, it reports false.
@@ -164,7 +162,7 @@ func (s subjects) person(words []word) (owner Owner, pronoun string, n int, join
 		return Us, "", i + 2, ""
 	case usWords[w]:
 		return Us, "", i + 1, ""
-	case clientWords[w] && !(w == "ct" && councilTaxNext(next)):
+	case clientWords[w] && (w != "ct" || !councilTaxNext(next)):
 		if next == "1" || next == "2" {
 			i++
 		}
@@ -277,7 +275,7 @@ func finite(words []word) bool {
 // predicate reads "SUBJECT … INTENT … VERB" and "SUBJECT DOES".
 func (s subjects) predicate(text, context string, agreed bool) (found, bool) {
 	words := wordsIn(text)
-	if f, ok := s.told(words, text, context); ok {
+	if f, ok := s.told(words, context); ok {
 		return f, true
 	}
 	owner, pronoun, n, joined := s.person(words)
@@ -450,7 +448,7 @@ func (s subjects) timed(text string) bool {
 }
 
 // told reads "asked Una to keep …", "need cl to sign": the client is to do it.
-func (s subjects) told(words []word, text, context string) (found, bool) {
+func (s subjects) told(words []word, context string) (found, bool) {
 	i := 0
 	if len(words) > 0 && (words[0].text == "i" || words[0].text == "we" || words[0].text == "adviser" || words[0].text == "i've" || words[0].text == "we've" || words[0].text == "have") {
 		i++
