@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-faults test-switching test-migration test-compose test-office verify-offline eval switch key lint vuln bench build manuals clean
+.PHONY: help setup run test test-engines test-qdrant test-faults test-switching test-migration test-compose test-office verify-offline eval switch key lint vuln bench build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,9 @@ test: ## run all tests
 
 test-engines: ## run the tests of model servers against real ones
 	@scripts/test-engines
+
+test-qdrant: ## run the tests of the index on a real Qdrant (QDRANT_TEST_URL=http://localhost:6334)
+	@scripts/test-qdrant
 
 test-faults: ## print what becomes of a call, for each way in which a model server fails
 	@scripts/tables '^Test(FaultMatrix|BothDown)$$' signpost.internal/pkg/provider

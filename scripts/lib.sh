@@ -14,6 +14,9 @@ modules=(pkg services/doc-processor services/notes-service services/rag-service)
 # Tests of real model servers, which scripts/test-engines runs.
 engine_tests='^Test(Real|VisionOnAReal|Sim|Ollama)'
 
+# Tests of a real Qdrant, which scripts/test-qdrant runs.
+qdrant_tests='^TestQdrant'
+
 # Tools that are not the machine's own live outside the clone, one folder a version.
 tools="${SIGNPOST_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/signpost/tools}"
 

@@ -171,7 +171,7 @@ func TestKeys(t *testing.T) {
 
 func TestHealthChecks(t *testing.T) {
 	// What images that are not ours have.
-	foreign := map[string]string{"ollama": "ollama", "vllm": "python3"}
+	foreign := map[string]string{"ollama": "ollama", "vllm": "python3", "qdrant": "bash"}
 	eachFile(t, func(t *testing.T, p *types.Project) {
 		for name, s := range p.Services {
 			_, our := ours[name]
@@ -263,6 +263,43 @@ func TestManuals(t *testing.T) {
 	}
 	if !strings.Contains(read(t, "services", "rag-service", "Dockerfile"), "COPY --from=build /out/manuals /manuals\n") {
 		t.Error("the image has no sample manuals for the volume")
+	}
+}
+
+// Qdrant is the index unless somebody says otherwise, and as guarded as the rest.
+func TestIndex(t *testing.T) {
+	eachFile(t, func(t *testing.T, p *types.Project) {
+		q, s := p.Services["qdrant"], p.Services["rag-service"]
+		if got := value(t, s, "QDRANT_URL"); got != "http://qdrant:6334" {
+			t.Errorf("rag-service's index is at %q", got)
+		}
+		if key := value(t, q, "QDRANT__SERVICE__API_KEY"); key == "" || key != value(t, s, "QDRANT_API_KEY") {
+			t.Errorf("Qdrant's key is %q, rag-service has %q", key, value(t, s, "QDRANT_API_KEY"))
+		}
+		if value(t, q, "QDRANT__TELEMETRY_DISABLED") != "true" || value(t, q, "QDRANT__SERVICE__ENABLE_SNAPSHOT_URL_RECOVERY") != "false" {
+			t.Error("Qdrant may call elsewhere")
+		}
+		if len(q.Ports) != 0 {
+			t.Errorf("Qdrant publishes %+v", q.Ports)
+		}
+		if !q.ReadOnly || !slices.Contains(q.CapDrop, "ALL") || !slices.Contains(q.SecurityOpt, "no-new-privileges:true") {
+			t.Error("Qdrant is not hardened")
+		}
+		if !slices.ContainsFunc(q.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == "/qdrant/storage" && v.Type == "volume" }) {
+			t.Error("Qdrant's storage is in no volume")
+		}
+		if d := s.DependsOn["qdrant"]; d.Condition != types.ServiceConditionHealthy || d.Required {
+			t.Errorf("rag-service waits for Qdrant by %+v", d)
+		}
+	})
+	for _, file := range files {
+		with := load(t, file, "QDRANT_URL=", "QDRANT_API_KEY=secret")
+		if got := value(t, with.Services["rag-service"], "QDRANT_URL"); got != "" {
+			t.Errorf("%s: the index is still at %q", file, got)
+		}
+		if got := value(t, with.Services["qdrant"], "QDRANT__SERVICE__API_KEY"); got != "secret" {
+			t.Errorf("%s: Qdrant's key is %q", file, got)
+		}
 	}
 }
 

@@ -266,7 +266,6 @@ type answer struct {
 	Warnings    []string
 	PageResults []struct {
 		Page       int
-		Attachment string
 		Method     string
 		Confidence *float64
 		Text       string

@@ -17,9 +17,6 @@ const (
 	fileName   = "file"
 	recordName = "job.json"
 	resultName = "result.json"
-	// passwordName is there only while the file is not read yet: a password may
-	// open more than this one file.
-	passwordName = "password"
 )
 
 // arriving is the pattern of the folders of jobs that are being received.

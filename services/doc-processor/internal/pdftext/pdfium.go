@@ -79,15 +79,12 @@ func (p *PDFium) Close() error {
 func (p *PDFium) Open(path string) (Document, error) { return p.OpenDocument(path) }
 
 // OpenDocument is [PDFium.Open] with the concrete type, which also draws.
-func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) { return p.OpenLocked(path, "") }
-
-// OpenLocked is [PDFium.OpenDocument] with the password of a protected file.
-func (p *PDFium) OpenLocked(path, password string) (*PDFiumDocument, error) {
+func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the spooled file: %w", err)
 	}
-	opened, err := p.instance.OpenDocument(&requests.OpenDocument{File: &data, Password: &password})
+	opened, err := p.instance.OpenDocument(&requests.OpenDocument{File: &data})
 	if err != nil {
 		return nil, openFault(err)
 	}
@@ -98,15 +95,6 @@ func (p *PDFium) OpenLocked(path, password string) (*PDFiumDocument, error) {
 	}
 	d.pages = count.PageCount
 	return d, nil
-}
-
-// Attachments is how many files are embedded in the document.
-func (d *PDFiumDocument) Attachments() int {
-	found, err := d.pdfium.instance.FPDFDoc_GetAttachmentCount(&requests.FPDFDoc_GetAttachmentCount{Document: d.ref})
-	if err != nil {
-		return 0
-	}
-	return found.AttachmentCount
 }
 
 // openFault translates PDFium's errors.

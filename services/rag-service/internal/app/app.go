@@ -22,7 +22,6 @@ import (
 	"signpost.internal/services/rag-service/internal/httpapi"
 	"signpost.internal/services/rag-service/internal/rag"
 	"signpost.internal/services/rag-service/internal/rerank"
-	"signpost.internal/services/rag-service/internal/sqliteindex"
 )
 
 // Run serves until ctx ends.
@@ -58,7 +57,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	if err != nil {
 		return err
 	}
-	index, err := sqliteindex.Open(ctx, dir)
+	index, kind, err := openIndex(ctx, cfg, dir, dialer, logger)
 	if err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		ManualsPath: cfg.ManualsPath, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
 	}
 	checks := []httpserver.Check{
-		{Name: "index", Required: true, Probe: index.Ping},
+		{Name: "index", Required: true, Probe: index.Ping, Detail: func(context.Context) any { return map[string]string{"kind": kind} }},
 		{Name: "doc_processor", Probe: reader.Ping},
 		modelapi.Check(model, provider.TextRoute),
 	}
@@ -95,7 +94,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	service := rag.New(options)
 
 	api := httpapi.New(httpapi.Options{
-		Service: service, Index: index, Model: model,
+		Service: service, Index: index, IndexKind: kind, Model: model,
 		MaxUpload: maxUpload, QueryTimeout: cfg.QueryTimeout, IngestTimeout: cfg.IngestTimeout,
 	})
 	server := httpserver.New(httpserver.Options{

@@ -19,7 +19,7 @@ import (
 // Config is the service's configuration.
 type Config struct {
 	Port            int           `env:"RAG_SERVICE_PORT" envDefault:"8102" doc:"Port to listen on."`
-	DataDir         string        `env:"DATA_DIR" doc:"Folder of the index. Default: signpost/rag-service in the user's configuration folder."`
+	DataDir         string        `env:"DATA_DIR" doc:"Folder of the index, unless QDRANT_URL is set. Default: signpost/rag-service in the user's configuration folder."`
 	ManualsPath     string        `env:"MANUALS_PATH" doc:"Folder of the manuals, subfolders included. Empty: manuals are only sent in."`
 	IngestOnStart   bool          `env:"INGEST_ON_START" envDefault:"true" doc:"Whether MANUALS_PATH, when it is there, is ingested at every start. What is unchanged is not read again."`
 	DocProcessorURL string        `env:"DOC_PROCESSOR_URL" envDefault:"http://localhost:8101" doc:"Address of the doc-processor, which reads PDFs and images."`
@@ -34,6 +34,7 @@ type Config struct {
 	RerankModel     string        `env:"RERANK_MODEL" doc:"Model that is named to a vLLM reranker. Empty: the one that it serves."`
 	RerankKey       env.Secret    `env:"RERANK_API_KEY" doc:"Key that is sent to the reranker. Unset sends none."`
 	RerankTimeout   time.Duration `env:"RERANK_TIMEOUT" envDefault:"5s" doc:"How long the reranker may take for a question. Then, as after any failure, the search's order stays."`
+	Qdrant          Qdrant
 	HTTP            httpserver.Config
 	Provider        provider.Config
 	Telemetry       telemetry.Config

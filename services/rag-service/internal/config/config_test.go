@@ -32,13 +32,16 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"RAG_SERVICE_PORT": "99999", "DOC_PROCESSOR_URL": "localhost:8101", "QUERY_TIMEOUT": "0s", "INGEST_TIMEOUT": "soon",
 		"DOCUMENT_TIMEOUT": "-1s", "DOC_PROCESSOR_PATIENCE": "0s", "MAX_UPLOAD_MB": "0", "LLM_PROVIDER": "gpt",
 		"RERANK_URL": "localhost", "RERANK_API": "grpc", "RERANK_TIMEOUT": "0s",
+		"QDRANT_URL": "localhost:6334", "QDRANT_PREFIX": "A_", "QDRANT_SHARDS": "-1", "QDRANT_REPLICAS": "0", "QDRANT_WRITE_CONSISTENCY": "5",
+		"QDRANT_QUANTIZATION": "int4", "QDRANT_TIMEOUT": "0s", "QDRANT_WRITE_TIMEOUT": "-1s",
 	})
 	if err == nil {
 		t.Fatal("all of that is accepted")
 	}
 	for _, name := range []string{
 		"RAG_SERVICE_PORT", "DOC_PROCESSOR_URL", "QUERY_TIMEOUT", "INGEST_TIMEOUT", "DOCUMENT_TIMEOUT", "DOC_PROCESSOR_PATIENCE", "MAX_UPLOAD_MB", "LLM_PROVIDER",
-		"RERANK_URL", "RERANK_API", "RERANK_TIMEOUT",
+		"RERANK_URL", "RERANK_API", "RERANK_TIMEOUT", "QDRANT_URL", "QDRANT_PREFIX", "QDRANT_SHARDS", "QDRANT_REPLICAS",
+		"QDRANT_WRITE_CONSISTENCY", "QDRANT_QUANTIZATION", "QDRANT_TIMEOUT", "QDRANT_WRITE_TIMEOUT",
 	} {
 		if !strings.Contains(err.Error(), name+":") {
 			t.Errorf("%s is not named in:\n%v", name, err)

@@ -39,6 +39,7 @@ type model interface {
 type Options struct {
 	Service       *rag.Service
 	Index         rag.Index
+	IndexKind     string // embedded or qdrant
 	Model         model
 	MaxUpload     int64 // bytes of a file
 	QueryTimeout  time.Duration
@@ -136,6 +137,7 @@ type stats struct {
 	TotalDocuments int          `json:"total_documents"`
 	CollectionName string       `json:"collection_name"`
 	Status         string       `json:"status"` // ready or not_initialized
+	Index          string       `json:"index"`  // embedded or qdrant
 	Ingest         rag.Progress `json:"ingest"`
 }
 
@@ -143,7 +145,7 @@ func (a *API) stats(c *gin.Context) error {
 	size, ready := a.ready(c.Request.Context())
 	c.JSON(http.StatusOK, stats{
 		TotalChunks: size.Chunks, TotalDocuments: size.Documents, CollectionName: rag.DefaultCollection,
-		Status: status(ready), Ingest: a.o.Service.Progress(),
+		Status: status(ready), Index: a.o.IndexKind, Ingest: a.o.Service.Progress(),
 	})
 	return nil
 }

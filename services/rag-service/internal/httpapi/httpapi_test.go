@@ -83,7 +83,7 @@ func newService(t *testing.T, environ map[string]string) *service {
 		ManualsPath: folder, MaxFile: 1 << 20, Patience: time.Second,
 	})
 	api := httpapi.New(httpapi.Options{
-		Service: s, Index: index, Model: model,
+		Service: s, Index: index, IndexKind: "embedded", Model: model,
 		MaxUpload: 1 << 20, QueryTimeout: time.Minute, IngestTimeout: time.Minute, Heartbeat: 10 * time.Millisecond,
 	})
 	server := httpserver.New(httpserver.Options{
