@@ -149,6 +149,8 @@ func (s *scanner) bareAmounts() {
 		period, _ := s.periodAt(max(end, unitTo))
 		money := false
 		switch {
+		case s.corrects(start):
+			money = true
 		case unitAfterRE.MatchString(after) && period == "", numberOfRE.MatchString(before) && !strings.HasSuffix(strings.TrimSpace(before), "x2"):
 		case strings.Contains(number, ","):
 			money = true
@@ -177,6 +179,17 @@ func lastWord(text string) string {
 		return ""
 	}
 	return words[len(words)-1]
+}
+
+// corrects tells whether the number at i takes back the amount before it: "340,
+// no, 304".
+func (s *scanner) corrects(i int) bool {
+	for j := len(s.facts) - 1; j >= 0; j-- {
+		if f := s.facts[j]; f.Kind == Amount && f.End <= i && i-f.End < lookAround && s.free(f.End, i) {
+			return correctionRE.MatchString(s.text[f.End:i])
+		}
+	}
+	return false
 }
 
 var owesRE = foldedRE(`\b(?:ow(?:e|es|ed|ing)|balance|bal|arrears|paid|total|debt)(?: of| is|:)?\s*$`)

@@ -3,36 +3,46 @@ package note
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // The words by which a writer takes back what was just said.
-const takesBack = `(?:no|nope|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
+const takesBack = `(?:no|nope|err|sic|(?:rang|called|phoned|came|texted|emailed|wrote) back(?: to say| and said| with)?|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
 
 // The words that may stand between taking back and the new figure.
-const filler = `(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|that is|that|should be|should read|make it|by|on|at|before|for|checked|the|a|an|right|correct|new|true|actual|figure|amount|balance|bal|date|number|total|ref(?:erence)?|acc(?:oun)?t|a/c|of|due|about|approx|rang|called|phoned|cl|ct|client|he|she|they|we|i|just|back|says?|said|shows?|letter|statement|stmt|bill|per|their|her|his|latest|last|got|has|had|have it as|after|re-?doing|cfs|sfs|budget|i&e|be|reads?|and it['’]?s)`
+const filler = `(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|that is|that|should be|should read|make it|by|on|at|before|for|checked|the|a|an|right|correct|new|true|actual|figure|amount|balance|bal|date|number|total|ref(?:erence)?|acc(?:oun)?t|a/c|of|due|about|approx|rang|called|phoned|cl|ct|client|he|she|they|we|i|just|back|says?|said|shows?|letter|statement|stmt|bill|per|their|her|his|latest|last|got|has|had|have it as|after|re-?doing|cfs|sfs|budget|i&e|be|reads?|and it['’]?s|which|from|this|to say|with|say|amended|corrected|instead)`
+
+const leadFiller = `(?:she|he|they|cl|ct|client|the client|i|we|which|that|this|that['’]?s|it['’]?s|has|had|have|owed|owing|bal|balance|per|then)`
 
 var (
-	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([\-–—/*…]*(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
+	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([<\-–—/*…→]*(?:\b` + leadFiller + `\b[\s,.:'’\-–—]*){0,4}(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
 	insteadRE    = foldedRE(`^\s*(?:a (?:week|month|year)|per (?:week|month|year)|pcm|pw|pm)?\s*[,([\-–—]*\s*(?:and\s|so\s|i\.?e\.?\s)?(?:not|rather than|instead of|never|as opposed to)\s+(?:the\s|on\s|by\s|at\s|my\s|my earlier\s|the earlier\s|an?\s)?$`)
 	butRE        = foldedRE(`^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
 	notRE        = foldedRE(`\b(?:\*?not\*?|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
 	crossRE      = foldedRE(`\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry|not the|instead of|rather than|so)\b`)
 	// A pair of figures of which the first was thought and the second was seen.
-	thoughtItRE = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
-	seenRE      = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
-	changedRE   = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
+	thoughtItRE   = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
+	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
+	changedRE     = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
+	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
+	secondRightRE = foldedRE(`^[^.;\n]{0,30}\b(?:(?:second|2nd|latter|last)\b[^.;\n]{0,25}\b(?:right|correct|true)|(?:first|1st|former)\b[^.;\n]{0,25}\b(?:wrong|incorrect|typo|mistake))|^\W*corrected\b`)
+	dropsRE       = foldedRE(`\b(?:disregard|ignore|delete|scrap|forget|scratch|scrub|cancel|drop|remove)\s+(?:the|my|that|old)?\s*$`)
+	perClientRE   = foldedRE(`^\s*[,(]?\s*(?:(?:per|according to|acc to|going by|from)\s+(?:the )?(?:cl|ct|client|her|him|memory)|(?:she|he|cl|ct|client) (?:said|says|thinks|thought|reckons))\b`)
+	paperRE       = foldedRE(`\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|credit (?:file|report)|screen|online|lender|creditor)\b`)
+	joinsRE       = foldedRE(`\band\b|&|\+`)
+	hintsRE       = foldedRE(`\b(?:wrong|correct\w*|letter|ltr|says?|sez|stmt|statement|bill|shows?|actual(?:ly)?|now|but|no|sorry|err|sic|amend\w*|really|confirmed|checked|proof|rang|latest)\b|/|\?|→|->|<-`)
 	// After the second figure: "604 on latest bill so go w that".
 	settlesRE = foldedRE(`^[^.;\n]{0,40}\b(?:so|use|go)\b[^.;\n]{0,12}\b(?:go|use|going|using|w|with)\b[^.;\n]{0,10}\b(?:that|this|it)\b|^\s*(?:actually|in fact|sorry)\b`)
 	oldOneRE  = foldedRE(`^\W*(?:is|was)?\s*(?:the|an?)?\s*(?:old|wrong|incorrect|previous|superseded) (?:one|ref|reference|number|figure|amount|date|version)?\b|^\s*(?:is|was) (?:wrong|incorrect|a typo|an error|out of date)\b`)
-	iPutRE    = foldedRE(`\b(?:i|we|i['’]d|previously|wrongly|had)\s+(?:first |originally |previously |wrongly )?(?:put|wrote|had|typed|said|noted|quoted|recorded)\s*(?:down\s*)?(?:the\s)?$`)
-	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|originally|earlier|before)\b`)
+	iPutRE    = foldedRE(`(?:\b(?:i|we|i['’]d|previously|wrongly|had|originally|earlier|before|was)\s+(?:first |originally |previously |wrongly |had |was |been )*(?:put|wrote|had|typed|said|noted|quoted|recorded|stated|given)\s*(?:down\s*|as\s*)?(?:the\s)?|[([,]\s*(?:was|had|previously|not)\s+(?:down as\s+)?)$`)
+	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|my mistake|originally|earlier|before|typo|wrong|error|mistake)\b`)
 	changesRE = foldedRE(`\b(?:from|since|went up|gone up|goes up|going up|go up|rose|rise|rising|increas\w*|reduc\w*|drop(?:s|ped)?|fell|falls|will be|will go|down to|up to|last (?:week|month|year)|used to|each|first|then)\b`)
-	struckRE  = regexp.MustCompile(`~~[^~\n]{1,200}~~`)
+	struckRE  = regexp.MustCompile(`~{1,2}[^~\n]{1,200}~{1,2}|--[^\s\n-][^\n-]{0,60}--|<(?:s|del|strike)>[^<]{1,200}</(?:s|del|strike)>`)
 	// What a sentence begins with, or holds, that takes back what was said before:
 	// the first is sure, the second only where the topic is the same.
-	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked)\b`)
-	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
+	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £)|\bread (?:£|\d)|[-–—]\s*checked\b`)
+	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|arrived|nb|statement|stmt|bill|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
 	// A line that takes back a thing without giving it anew.
 	dropRE    = foldedRE(`^\W*(?:(?:nb|ps|also|and|oh)\W+)*(?:pls |please )?(?:scrub|ignore|delete|scratch|strike|strike out|forget|disregard|remove|scrap|cross out|take out)\b[\s:,]*(?:(?:the|my|that|what i (?:said|put|wrote) (?:about|re)|about)\s+)*`)
 	capitalRE = regexp.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
@@ -109,6 +119,19 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			r.warnCorrected(l, next, old)
 			r.correctEarlier(said, l, next, old)
 			j++
+		case near && old.Value != next.Value && adjacentRE.MatchString(between) && secondRightRE.MatchString(after):
+			r.replace(l, old, next, "")
+		case old.Value != next.Value && dropsRE.MatchString(before):
+			// "Disregard £340, Dune is £304".
+			old.Superseded = true
+			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
+			r.warnCorrected(l, old, next)
+			r.correctEarlier(said, l, old, next)
+		case old.Value != next.Value && perClientRE.MatchString(between) && paperRE.MatchString(between+after),
+			near && old.Value != next.Value && similar(old.Value, next.Value) && hintsRE.MatchString(between) && !changesRE.MatchString(before+between) && !joinsRE.MatchString(between) && sameTopic(l, old, between):
+			old.Superseded = true
+			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
+			r.warnCorrected(l, old, next)
 		case near && oldOneRE.MatchString(after) && old.Value != next.Value && old.Kind == Reference:
 			r.withdraw(l, next, "is called the old one")
 		case old.Value != next.Value && thoughtItRE.MatchString(before) && (seenRE.MatchString(between) || changedRE.MatchString(between)),
@@ -355,6 +378,12 @@ func wordsOf(texts ...string) topic {
 
 func sharesTopic(a, b string) bool { return wordsOf(a).overlap(wordsOf(b)) >= 2 }
 
+// sameTopic tells whether the words after a figure speak of nothing else than it.
+func sameTopic(l *Line, f *Fact, after string) bool {
+	words := wordsOf(after)
+	return len(words) == 0 || words.overlap(topicOf(l, f)) > 0
+}
+
 // topics are the facts said so far, the latest of them at hand.
 type topics struct{ places []place }
 
@@ -414,6 +443,9 @@ func (t *topics) retracted(l *Line, sentence span, next *Fact, sure bool) (place
 		if old.Period != "" && next.Period != "" && old.Period != next.Period {
 			score -= 3
 		}
+		if next.Kind == Amount && !sure && !like && !sameSize(old.Value, next.Value) {
+			score -= 3
+		}
 		if first && score > 0 {
 			score++
 		}
@@ -449,6 +481,13 @@ func similar(a, b string) bool {
 		count[b[i]-'0']--
 	}
 	return differ == 1 && len(a) >= 4 || count == [10]int{}
+}
+
+// sameSize tells whether one amount may be a better reading of the other.
+func sameSize(a, b string) bool {
+	x, errX := strconv.ParseFloat(figures(a), 64)
+	y, errY := strconv.ParseFloat(figures(b), 64)
+	return errX == nil && errY == nil && x > 0 && y > 0 && x/y > 0.6 && x/y < 1.7
 }
 
 func figures(s string) string { return strings.Map(onlyDigits, s) }

@@ -79,7 +79,7 @@ const (
 	doNot      = `(?:do not|don['’]?t|dont|do n['’]t|never|please no|not to|must not|mustn['’]?t|should not|shouldn['’]?t|will not|won['’]?t|shan['’]?t)`
 	isNot      = `(?:not|(?:is|was|are|were|does|do|did|has|have|had|would|should|must|need|wo|ca|ai)n['’]?t|never)`
 	audience   = `(?:us|staff|team|office|colleagues?|adviser|advisor|advisers|bureau|agency|cab|admin|managers?|management|supervisors?|file|files|records?|log|logs|crm|casebook|aic|audit|case ?notes?|in[- ]?house|internal)`
-	labelWords = `(?:strictly |staff |very )?(?:internal|confidential|conf|confid|priv|pvt|p ?& ?c|off (?:the )?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office) (?:notes?|memo|remarks?)|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for) (?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
+	labelWords = `(?:strictly |staff |very )?(?:internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for) (?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
 	labelTail  = `(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
 	labelName  = labelWords + labelTail
 )
@@ -87,7 +87,7 @@ const (
 var (
 	// A label opens internal matter: at the start of a sentence or bracket,
 	// followed by a colon or dash; elsewhere only with a colon.
-	labelRE = foldedRE(`(?:(?:^\W*|[.;!?]\s+|[([{*_]+\s*|\s[-–—]\s+)(` + labelName + `)(?:\s*(?::|[-–—]\s))` +
+	labelRE = foldedRE(`(?:(?:^\W*|[.;!?]\s+|[([{*_]+\s*|\s[-–—]\s+)(` + labelName + `|private)(?:\s*(?::|[-–—]\s))` +
 		`|\s(` + labelName + `)\s*:)`)
 	// A label in brackets or as a tag opens a line or sentence without a colon.
 	tagRE = foldedRE(`^\W*[(\[{<*]\s*(?:` + labelName + `|private)\s*[)\]}>*]`)
@@ -95,7 +95,13 @@ var (
 	openTagRE  = foldedRE(`<\s*(?:internal|conf|confidential|private|staff)\s*>|\[\s*(?:internal|conf|confidential|private|staff)\s*\][^\[]*\[/`)
 	closeTagRE = foldedRE(`(?:<\s*/\s*|\[\s*/\s*)(?:internal|conf|confidential|private|staff)\s*[>\]]`)
 	// Upper case alone is label enough, with or without a colon.
-	shoutRE = regexp.MustCompile(`^\W*(INTERNAL|CONFIDENTIAL|SENSITIVE|NOT FOR LETTER|NOT FOR CLIENT|NOT FOR THE CLIENT|NOT FOR THE LETTER|OFF THE RECORD|STAFF ONLY|PRIVATE|DO NOT DISCLOSE|OTR|NFD)\b`)
+	shoutRE = regexp.MustCompile(`^\W*(INTERNAL|CONFIDENTIAL|SENSITIVE|NOT FOR LETTER|NOT FOR CLIENT|NOT FOR THE CLIENT|NOT FOR THE LETTER|OFF THE RECORD|STAFF ONLY|PRIVATE|DO NOT DISCLOSE|OTR|NFD|CONF|PVT|SAFEGUARDING|FYEO)\b|^\W*(?i:(?:conf|pvt|nfd|otr|fyeo)\s+\w)`)
+	// A label in brackets or between signs, anywhere in a sentence.
+	bracketedRE = foldedRE(`[(\[{<*!=~#_]+\s?(?:` + labelName + `|private|omit|exclude|delete|remove|keep out|leave out)\s?[)\]}>*!=~#_|]+`)
+	// A label at a sentence's end.
+	tailRE = foldedRE(`(?:\s[-–—]+>?\s*|[({\[<*^]+\s*|\s\^+\s*|<-+\s*)(?:` + labelName + `|private|omit|exclude|redact(?:ed)?|keep out|leave out|delete|remove)\W*$`)
+	// From here on all is internal.
+	fromHereRE = foldedRE(`\b(?:from here(?: on)?|from now on|from this point|below this line|below here|everything below|all below|everything (?:after|from)|rest of (?:the |this )?(?:page|notes?))\b`)
 
 	// A mark makes the sentence it stands in internal, and what the sentence
 	// speaks of ("don't put that in the letter").
@@ -104,41 +110,47 @@ var (
 		{hints: []string{"letter", "ltr", "lttr", "coa", "confirm", "correspond", "writing", "send", "it goes", "print", "post"}, patterns: []string{
 			isNot + ` (?:for|to go in|to go into|to be put in|to be included in|to be in|in|part of) ` + theLetter + `\b`,
 			`(?:keep|leave|stays?|kept|left|strip|take|taken|cut) (?:\w+ ){0,4}(?:out of|off|from) ` + theLetter,
-			`not letter\b`, `(?:omit|exclude|remove|delete|strip|cut|redact|withhold|keep|leave|take|hold|held)(?:d|ed|ing)?\b[^.;]{0,40}\b(?:back|from|out of|off|before) (?:` + theLetter + `|sending|it goes|send|post|printing|writing)`,
+			`not ` + theLetter + `\b`, `(?:omit|exclude|remove|delete|strip|cut|redact|withhold|keep|leave|take|hold|held)(?:d|ed|ing)?\b[^.;]{0,40}\b(?:back|from|out of|off|before) (?:` + theLetter + `|sending|it goes|send|post|printing|writing)`,
 			isNot + `\b[^.;]{0,30}\b(?:in|into|for|on|to) ` + theLetter + `\b`, `(?:nothing|no mention)\b[^.;]{0,50}\b(?:in|into|to) (?:` + theLetter + `|writing|` + theClient + `)\b`,
 		}},
-		{hints: []string{"leav", "left", "miss", "keep", "hold back", "disclos"}, patterns: []string{
+		{hints: []string{"leav", "left", "miss", "keep", "hold back", "disclos", "take", "cut"}, patterns: []string{
+			`(?:leave|left|leaving|miss|keep|take|cut) (?:this|that|it|these|those|all)(?: \w+){0,3} (?:out|back|off)\b`, `keep(?:ing)?\b[^.;]{0,40}\b(?:private|quiet|secret|confidential)\b`,
 			`(?:leave|left|leaving|miss|keep) (?:this|that|it|these|those|all this|him|her|the (?:above|following|last bit|next bit)) (?:out|back|off|to (?:our|your|my)sel(?:f|ves)|under wraps|in[- ]house)\b`, `leave out\b`, `things? to (?:leave|keep) out`, `hold back\b`,
 			`non[- ]disclos\w+`,
 		}},
 		// Of the audience.
-		{hints: []string{"not ", "n't", "n’t", "never", "only", "eyes", "record", "file", "audit", "colleague", "team", "supervis", "manager", "note", "log", "for us", "just for", "internal", "confiden", "privat", "sensitiv", "secret", "privileg", "hush", "dont", "wont"}, patterns: []string{
+		{hints: []string{"not ", "n't", "n’t", "never", "only", "eyes", "record", "file", "audit", "colleague", "team", "supervis", "manager", "note", "log", "for us", "just for", "internal", "confiden", "privat", "sensitiv", "secret", "privileg", "hush", "dont", "wont", "info", "hid", "withh", "conceal", "from"}, patterns: []string{
 			isNot + ` (?:for|to (?:go|be (?:sent|given|shown))? ?to|to) (?:the )?(?:client|cl|ct|clt|customer|release|disclosure|sharing|sending|circulation|copying|publication)\b`,
+			theClient + ` (?:not to|must not|mustn['’]?t|should not|shouldn['’]?t|can['’]?t|cannot|is not to|isn['’]?t to|does not|doesn['’]?t) (?:see|be told|read|be shown|need to know|have sight)`,
+			`for (?:the )?info(?:rmation)? of (?:` + audience + `|colleagues)`, `(?:hidden|hide|hiding|withh[eo]ld|conceal(?:ed)?|kept|keep) (?:this |it |that )?from (?:the )?(?:client|cl|ct|her|him|them|` + relatives + `)\b`, `stays? (?:in|on) (?:the |our )?(?:file|system|crm|record|casebook)`,
 			`not client[- ]facing`, audience + `(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) ` + audience, `for ` + audience + ` only`,
 			`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
 			`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
 			`(?:this|that|it|which|all this|below|following|above)(?:['’]s| is| was| are| stays| remains)? (?:strictly |very |highly |all )?(?:confidential|private|internal|sensitive|secret|privileged|hush[- ]hush)\b`,
 			`(?:treat|kept?|keep|keeping|hold|held|mark(?:ed)?|staying|stays?) (?:this |that |it |as |strictly |very )*(?:confidential|private|quiet|secret|internal|hush|between)\b`,
 		}},
-		{hints: []string{"record", "staff", "file", "eyes", "between", "entre", "house", "stay", "wraps", "hush", "let on", "selves", "doors", "walls", "memo", "reminder", "note to", "remind", "nts", "n2s"}, patterns: []string{
-			`off (?:the )?record`, `staff only`, `file only`, `eyes only`, `between (?:ourselves|us|you and me|you, me)\b`, `entre nous`, `in[- ]house only`, `stays? (?:here|with us|in[- ]house|between)`, `under wraps`, `hush`, `let on\b`,
+		{hints: []string{"record", "staff", "file", "eyes", "between", "entre", "house", "stay", "wraps", "hush", "let on", "selves", "doors", "walls", "memo", "reminder", "note to", "remind", "nts", "n2s", "chtum", "mum"}, patterns: []string{
+			`off[- ](?:the[- ])?record`, `staff only`, `s?chtum`, `mum['’]?s the word`, `file only`, `eyes only`, `between (?:ourselves|us|you and me|you, me)\b`, `entre nous`, `in[- ]house only`, `stays? (?:here|with us|in[- ]house|between)`, `under wraps`, `hush`, `let on\b`,
 			`to (?:our|your)selves\b`, `(?:behind|within) (?:closed doors|these (?:four )?walls)`, `(?:note|memo|reminder) to (?:self|me|myself)`, `remind me\b`, `nts\b`, `n2s\b`,
 		}},
 		// Of the telling.
-		{hints: []string{"confid", "quiet", "qt", "q.t", "privat", "secret", "not ", "n't", "n’t", "dont", "never", "no ", "nobody", "asked", "prefer", "rather", "want", "wish", "like", "request"}, patterns: []string{
+		{hints: []string{"confid", "quiet", "qt", "q.t", "privat", "secret", "not ", "n't", "n’t", "dont", "never", "no ", "nobody", "asked", "prefer", "rather", "want", "wish", "like", "request", "best", "better", "let"}, patterns: []string{
 			`(?:in|under)(?: strict(?:est)?| the strictest)? confidence`, `confided`, `confidentially`, `on the (?:quiet|qt|q\.t\.)`, `(?:told|said|mentioned|disclosed|admitted)\b[^.;]{0,30}\b(?:privately|in secret)`,
 			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t|not to) (?:be )?(?:disclosed?|repeat(?:ed)?|minuted?|quoted?|reveal(?:ed)?)\b`, `not (?:to be )?(?:disclosed|shared|released|repeated|shown|revealed|minuted|made known|passed on|passed to|mentioned|quoted|known|copied)\b`,
 			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t) (?:mention|tell|say|share)\b[^.;]{0,60}\b(?:anyone|anybody|her|him|them|client|cl|ct|` + relatives + `)\b`,
 			`(?:do not|don['’]?t|dont|never) (?:put|write|note|commit|record|type|get)\b[^.;]{0,40}\b(?:paper|writing|down|letter|ltr|this|that|it)\b`, `(?:i|we) (?:will|shall|would|must|should) (?:not|never) (?:mention|refer|say|put|include|disclose|write|tell)\b`, `(?:i|we) (?:won|shan)['’]?t (?:mention|refer|say|put|include|disclose|tell)\b`,
 			`(?:not|(?:does|do|did|is|was|should|must|need|wo|ca|has|have|would)n['’]?t|no) (?:want|wish|like)(?:s|ed|ing)?\b[^.;]{0,40}\b(?:known|in writing|written down|mentioned|shared|disclosed|on paper|repeated|in ` + theLetter + `)\b`, `nobody (?:is to|must|should|else) (?:to )?know`,
 			doNot + ` (?:be )?(?:send|sent|print(?:ed|ing)?|typ(?:e|ed|ing)|releas(?:e|ed)|publish(?:ed)?|forward(?:ed)?|record(?:ed)?|log(?:ged)?|pass(?:ed)? on)\b[^.;]{0,30}(?:this|it\b|that|bit|part|to (?:the )?(?:client|cl|ct|her|him|them)\b|$)`,
+			`(?:best|better|prefer|rather|lets|let['’]?s) not (?:to )?(?:mention|say|put|refer|write|raise|tell)`, `(?:do not|don['’]?t|dont|never) (?:share|include|mention|repeat|disclose|print|send|copy|tell)(?: (?:this|that|it|further|on|widely|with anyone|her|him|them|client|cl|ct))?\s*(?:$|[:.;)\]!]|\s[-–—])`,
+			`(?:promise[ds]?|swear|swore|begged|begs|asked|pleaded|made (?:me|us))\b[^.;]{0,40}\bnot to (?:say|tell|write|mention|pass|let|put|repeat|share)`,
 			`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
 			`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
 		}},
 		// Of secrets.
-		{hints: []string{"not ", "n't", "n’t", "dont", "doesnt", "hasnt", "unaware", "idea", "nothing", "secret", "behind", "without", "never"}, patterns: []string{
+		{hints: []string{"not ", "n't", "n’t", "dont", "doesnt", "hasnt", "unaware", "idea", "nothing", "secret", "behind", "without", "never", "find", "get"}, patterns: []string{
 			`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
-			relatives + ` (?:does ?n['’]?t|does not|do not|don['’]?t|doesnt|dont|has no idea|have no idea|unaware|not aware|is not aware|isn['’]?t aware|is unaware|are unaware|knows nothing|know nothing)(?: know)?`,
+			relatives + ` (?:(?:does ?n['’]?t|does not|do not|don['’]?t|doesnt|dont) know|(?:has no idea|have no idea|unaware|not aware|is not aware|isn['’]?t aware|is unaware|are unaware|knows nothing|know nothing)\b|(?:is |are )?(?:not|never) to (?:know|find out|hear|be told))`,
+			relatives + `\b[^.;]{0,30}\bfind(?:s|ing)? out\b`, `get(?:s|ting)? back to (?:her|his|their|the) ` + relatives + `\b`,
 			`without (?:her|his|their|the|` + theClient + `['’]s) ` + relatives + `\b[^.;]{0,20}(?:knowing|finding out)`, `(?:has ?n['’]?t|has not|have ?n['’]?t|hav(?:e|ing) not|not|never|hasnt) (?:yet )?told (?:(?:her|his|their|the) )?` + relatives + `\b`,
 			`secretly`, `in secret`, `behind (?:her|his|their) (?:\w+['’]s )?back`, `(?:her|his|their) secret\b`,
 		}},
@@ -151,15 +163,15 @@ var (
 			`\b(?:mlro|suspicious activity|tipping off|money launder\w*|poca)\b`,
 		}},
 		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos"}, patterns: []string{
-			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager|manager)\b`, `\bcase review\b`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
+			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
 			`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
 		}},
-		{hints: []string{"imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
-			`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:my|our) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
+		{hints: []string{"impression", "feeling", "sense", "personal", "adviser", "imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
+			`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:got|get|had|have) (?:the|an?) (?:impression|feeling|sense)\b`, `\b(?:my|our|personal|adviser['’]s) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
 			`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
 		}},
 		{hints: []string{"straight", "honest", "truth", "open", "upfront", "up front", "forthcoming", "frank", "candid", "telling"}, patterns: []string{
-			`(?:is|isn['’]?t|is not|not|wasn['’]?t|aren['’]?t)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
+			`(?:isn['’]?t|not|wasn['’]?t|aren['’]?t|never)(?: being)? (?:entirely |totally |quite |very |wholly |fully |always |completely )?(?:being )?(?:straight|honest|truthful|open|upfront|up front|forthcoming|frank|candid|telling (?:us |me )?(?:the truth|everything))\b`,
 		}},
 		{hints: []string{"lying", "evasive", "shifty", "dodgy", "fishy", "dishonest", "untruthful", "aggress", "rude", "unpleasant", "drunk", "intoxic", "hungover", "stoned", "slurr", "influence", "unreliable", "manipul", "denial", "chaotic", "lazy", "clueless", "difficult", "hostile", "liar", "pain", "nightmare", "waster", "nuisance", "handful", "hiding", "wool", "taking us", "stick", "system", "trying it", "smel", "reek", "stank", "stink"}, patterns: []string{
 			`\b(?:is|was|seems?|seemed|looks?|looked|sounds?|sounded|being|very|bit|quite|rather|came across as|comes across as|appears?|appeared) (?:to be )?(?:a bit |rather |very |quite |really |slightly )?(?:lying|evasive|shifty|dodgy|fishy|dishonest|untruthful|aggressive|rude|unpleasant|drunk|intoxicated|hungover|stoned|slurr\w+|under the influence|unreliable|manipulative|in denial|chaotic|lazy|clueless|difficult|hostile|a (?:liar|pain|nightmare|time ?waster|nuisance|handful))\b`,
@@ -168,14 +180,15 @@ var (
 		}},
 	}.compile("")
 	// The adviser's own thoughts about the client.
-	thoughtRE = foldedRE(`\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b)(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
+	thoughtRE = foldedRE(`(?:^\W*(?:(?:still|really|personally|honestly|do) )?(?:thinks?|reckon|doubt|suspect|bet|guess|fear|not sure|unsure|not convinced|don['’]?t (?:think|believe|trust)|can['’]?t (?:believe|trust))\b|\bi(?:['’]m| am)? (?:concerned|worried|bothered)\b|\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b))(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
 	aPerson   = set(`he she they him her them his their cl ct clt client customer hes shes`)
 	adviceRE  = foldedRE(`\b(?:qualif\w*|eligib\w*|entitled?|better off|can claim|could claim|may be able|might be able|should (?:apply|claim|ask|get|be)|would benefit|can apply|could apply)\b`)
+	notSureRE = foldedRE(`\b(?:not sure|don['’]?t|do not|cannot|can['’]?t) (?:i |if i |that i )?(?:believe|trust|buy)\b`)
 	doubtRE   = foldedRE(`\b(?:don['’]?t|do not|not|doubt|suspect|fear|worry|bet)\b`)
 	ivaRE     = foldedRE(`\b(?:iva|trustee|nominee)\b`)
 	// What may put somebody in danger if others at home read it.
 	safetyRE = foldedRE(`\b` + oneOf(
-		`safeguarding`, `marac`, `idva`, `isva`, `domestic (?:abuse|violence)`, `\bdv\b`, `coercive control`, `(?:women['’]?s )?refuge\b`, `(?:fled|fleeing|flees) (?:violence|abuse|her|his|the|from)`, `non[- ]mol(?:estation)?(?: order)?`,
+		`safeguarding`, `(?:do not|don['’]?t|never|no) (?:leave |leaving )?(?:a |any )?(?:voice ?mails?|messages?|vm)\b`, `lone[- ]work\w*`, `passwords?\b`, `memorable (?:word|answer|info\w*)`, `marac`, `idva`, `isva`, `domestic (?:abuse|violence)`, `\bdv\b`, `coercive control`, `(?:women['’]?s )?refuge\b`, `(?:fled|fleeing|flees) (?:violence|abuse|her|his|the|from)`, `non[- ]mol(?:estation)?(?: order)?`,
 		`suicid\w*`, `self[- ]?harm\w*`, `overdos\w+`, `sectioned`, `end(?:ing)? (?:it all|her life|his life)`, `rap(?:ed|ist)\b`, `sexual(?:ly)? (?:assault\w*|abus\w*)`, `child protection`,
 		`(?:hits?|beats?|beating|hitting|assault(?:s|ed)?|attacks?|threatens? to (?:kill|hurt)|violent (?:to|towards|with)) (?:her|him|them|the (?:kids|children))\b`,
 	))
@@ -229,6 +242,9 @@ func (r *Record) markInternal() {
 		case aboveRE.MatchString(trimmed):
 			l.hidden = whole
 			r.hideBefore(i, reachOf(trimmed))
+		case len(trimmed) < 80 && fromHereRE.MatchString(trimmed) && (regexpInternal.MatchString(trimmed) || markRE.MatchString(trimmed)):
+			inBlock, untilEnd, blockAt = true, true, i
+			l.hidden = whole
 		case belowRE.MatchString(trimmed):
 			l.hidden = whole
 			ahead = reachOf(trimmed)
@@ -596,6 +612,10 @@ func (h *hider) sentences() (before bool) {
 	for n := 0; n < len(all); n++ {
 		s := all[n]
 		part := h.text[s.start:s.end]
+		if m := bracketedRE.FindStringIndex(part); m != nil && !h.holds(span{s.start + m[0], s.start + m[1]}) {
+			h.bracketLabel(all, n, span{s.start + m[0], s.start + m[1]}, &before)
+			continue
+		}
 		at, mark := h.marked(part)
 		if at.start < 0 {
 			continue
@@ -635,7 +655,11 @@ func (h *hider) sentences() (before bool) {
 			h.hide(span{from, len(h.text)}, false)
 			return before
 		default:
-			if anaphorRE.MatchString(part) && len(contentWords(lead)) <= 1 || len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
+			if label := strings.IndexByte(h.text[at.start:at.end], ':'); label >= 0 {
+				h.hide(span{s.start, len(h.text)}, false)
+				return before
+			}
+			if anaphorRE.MatchString(part) && len(contentWords(lead)) <= 1 && !strings.HasSuffix(strings.TrimSpace(h.text[s.start:at.start]), "-") || len(contentWords(part)) <= 3 && len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
 				before = h.backwards(all, n) || before
 			}
 			h.hide(s, false)
@@ -646,6 +670,25 @@ func (h *hider) sentences() (before bool) {
 		}
 	}
 	return before
+}
+
+// bracketLabel hides what a label in brackets speaks of: what comes after it where
+// it stands at the line's start, else its sentence, or the one before where it is
+// one of its own.
+func (h *hider) bracketLabel(all []span, n int, at span, before *bool) {
+	s := all[n]
+	s.end = max(s.end, at.end)
+	lead := strings.TrimFunc(h.text[s.start:at.start], notLetter)
+	tail := strings.TrimFunc(h.text[at.end:], notLetter)
+	switch {
+	case len(lead) < 16 && tail != "":
+		h.hide(span{s.start, len(h.text)}, false)
+	case lead == "":
+		*before = h.backwards(all, n) || *before
+		h.hide(s, false)
+	default:
+		h.hide(s, false)
+	}
 }
 
 var openerRE = foldedRE(`^[\p{L}\d ,'’/()]{0,40}(?::|\s[-–—]\s|[-–—]\s)`)
@@ -696,6 +739,9 @@ func (h *hider) marked(text string) (span, strength) {
 	if name := h.record.subjects.notFor(text); name.start >= 0 {
 		return name, marked
 	}
+	if m := tailRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
+	}
 	if m := startMarkRE.FindStringIndex(text); m != nil {
 		return span{m[0], m[1]}, marked
 	}
@@ -713,6 +759,9 @@ func (h *hider) marked(text string) (span, strength) {
 			return span{m[0], m[1]}, aside
 		}
 	}
+	if m := hinted(text, []string{"believe", "trust", "buy"}, notSureRE); m != nil {
+		return span{m[0], m[1]}, aside
+	}
 	if m := hinted(text, safetyHints, safetyRE); m != nil {
 		return span{m[0], m[1]}, marked
 	}
@@ -721,7 +770,7 @@ func (h *hider) marked(text string) (span, strength) {
 
 var (
 	// At the start of a sentence a bare order not to say something is a mark.
-	startMarkRE    = foldedRE(`^\W*(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|include|including|tell|say|share)\b`)
+	startMarkRE    = foldedRE(`(?:^\W*|[(\[{<]\s*)(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|include|including|tell|say|share)\b`)
 	confidentialRE = foldedRE(`\bconfidential\b|\bpvt\b`)
 	serviceRE      = foldedRE(`\b(?:service|advice is|free and|explained|independent|we are|policy)\b`)
 	clauseStartRE  = foldedRE(`(?:\s[-–—]+\s|,\s+(?:but|and|so|though|which)\s+|;\s*|\.{2,}\s*|\s(?:but|though|although)\s)`)
@@ -767,8 +816,8 @@ func sentencesOf(text string) []span {
 }
 
 var (
-	thoughtHints = []string{"suspect", "doubt", "reckon", "fear", "worry", "bet", "guess", "sense", "feel", "think", "believe", "wonder", "sure", "convinced", "buy"}
-	safetyHints  = []string{"safeguard", "marac", "idva", "isva", "domestic", "dv", "coerc", "refuge", "fled", "flee", "mol", "suicid", "harm", "overdos", "section", "end", "rape", "rapi", "sexual", "child prot", "hit", "beat", "assault", "attack", "threat", "violent"}
+	thoughtHints = []string{"suspect", "doubt", "reckon", "fear", "worry", "bet", "guess", "sense", "feel", "think", "believe", "wonder", "sure", "convinced", "buy", "concern", "worried", "bothered", "trust"}
+	safetyHints  = []string{"voice", "message", "vm", "lone", "password", "memorable", "safeguard", "marac", "idva", "isva", "domestic", "dv", "coerc", "refuge", "fled", "flee", "mol", "suicid", "harm", "overdos", "section", "end", "rape", "rapi", "sexual", "child prot", "hit", "beat", "assault", "attack", "threat", "violent"}
 )
 
 // hinted matches a pattern against text that holds one of its hints.

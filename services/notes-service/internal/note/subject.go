@@ -74,6 +74,7 @@ type subjects struct {
 	others      map[string]bool // third parties, lower case
 	people      map[string]bool // persons among them
 	initials    map[string]bool // of the client
+	letters     map[string]bool // the first letters of the client's names
 	gender      string          // of the client, by the title: "f", "m" or ""
 }
 
@@ -99,13 +100,14 @@ func parseNames(text string) map[string]bool {
 }
 
 func newSubjects(lines []Line, clientName string) subjects {
-	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}, people: map[string]bool{}, initials: map[string]bool{}}
+	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}, people: map[string]bool{}, initials: map[string]bool{}, letters: map[string]bool{}}
 	all := ""
 	for _, w := range strings.Fields(strings.ToLower(clientName)) {
 		w = strings.Trim(w, ".,")
 		if !titles[w] && len(w) > 1 {
 			s.clientNames[w] = true
 			first := string(firstRune(w))
+			s.letters[first] = true
 			s.initials[first] = len(all) == 0 && first != "i"
 			all += first
 		}
@@ -447,7 +449,7 @@ func isSectionHeading(trimmed string) bool {
 }
 
 var (
-	breakRE = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
+	breakRE = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but|so)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
 	// neverEnd are short forms that are always followed by more; shortForms may
 	// end a sentence, which a capital after them shows.
 	neverEnd   = set(`mr mrs ms dr st no nos ref eg e.g i.e ie vs acct acc tel a/c approx incl re cf`)

@@ -41,7 +41,7 @@ func wordsIn(text string) []word {
 func ahead200(text string) string { return text[:min(len(text), 240)] }
 
 var (
-	usWords     = set(`i we us me adviser advisor cab bureau caseworker`)
+	usWords     = set(`i we us me adviser advisor adv cab bureau caseworker`)
 	clientWords = set(`cl ct clt client cust customer cl1 cl2 ct1 ct2`)
 	contracted  = map[string][2]string{
 		"i'll": {"us", "will"}, "ill": {"us", "will"}, "il": {"us", "will"}, "we'll": {"us", "will"}, "wll": {"us", "will"}, "i'm": {"us", "am"}, "im": {"us", "am"},
@@ -86,13 +86,16 @@ func baseVerb(w string) string {
 }
 
 // What may stand before the clause that says who does what.
-var prefixRE = regexp.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+)`)
+var prefixRE = regexp.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+|(?i:by|on|before|from|until|this|next)\s+(?:the\s+)?[\p{L}\d/]+\s+|(?i:(?:i|we)?\s*(?:have\s+|had\s+|['’]ve\s+|['’]d\s+)?(?:told|advised|informed|explained to|said to|assured|reminded|promised|said|left it)\s+(?:(?:the\s+)?(?:cl|ct|clt|client|her|him|them|it)\s+|\p{Lu}\p{L}+\s+)?(?:that\s+)?))`)
 
 // who reads a clause for something to be done by us or by the client. Where the
 // subject is somebody else, or nobody, it reports false.
 func (s subjects) who(text, context string) (found, bool) {
 	base := 0
-	agreed := false
+	agreed := agreedAtEnd.MatchString(text)
+	if f, ok := s.tag(text); ok {
+		return f, true
+	}
 	for range 3 {
 		if m := leadInRE.FindString(text[base:]); m != "" {
 			agreed = agreed || strings.Contains(strings.ToLower(m), "agreed") || strings.Contains(strings.ToLower(m), "plan")
@@ -114,10 +117,32 @@ func (s subjects) who(text, context string) (found, bool) {
 		if m == "" || len(m) == len(rest) {
 			return found{}, false
 		}
-		agreed = agreed || strings.Contains(strings.ToLower(m), "agreed")
+		lower := strings.ToLower(m)
+		agreed = agreed || holdsAny(lower, []string{"agreed", "told", "said", "promised", "assured", "left it"})
 		base += len(m)
 	}
 	return found{}, false
+}
+
+var (
+	agreedAtEnd = foldedRE(`[,;(-]\s*(?:we |as |it was |both )?agreed\W*$`)
+	tagEndRE    = foldedRE(`^(.{4,}?)\s*(?:\s[-–—=]+>?\s*|→\s*|:\s+|\s/\s)((?:the )?[\p{L}'’.]{1,20}(?: [\p{L}'’]{1,20}){0,2}?)(?:\s+(?:to do|to action|todo|action))?[\s.!]*$`)
+)
+
+var doIt = foldedRE(`\s+(?:to do|to action|todo|action)$`)
+
+// tag reads who is named at the end of something to be done: "Send budget - Ann".
+func (s subjects) tag(text string) (found, bool) {
+	m := tagEndRE.FindStringSubmatch(text)
+	if m == nil || !imperative(wordRE.FindString(text)) {
+		return found{}, false
+	}
+	words := wordsIn(doIt.ReplaceAllString(m[2], ""))
+	owner, _, n, joined := s.person(words)
+	if owner == "" || n != len(words) || joined != "" {
+		return found{}, false
+	}
+	return found{action: true, owner: owner}, true
 }
 
 // person reads a subject at the start of words: who it is, how many words it
@@ -163,10 +188,12 @@ func (s subjects) person(words []word) (owner Owner, pronoun string, n int, join
 	case usWords[w]:
 		return Us, "", i + 1, ""
 	case clientWords[w] && (w != "ct" || !councilTaxNext(next)):
-		if next == "1" || next == "2" {
+		if (next == "1" || next == "2") && (i+2 >= len(words) || !imperative(words[i+2].text)) {
 			i++
 		}
 		return Client, "", i + 1, ""
+	case w == "service" && next == "user":
+		return Client, "", i + 2, ""
 	case w == "she" || w == "he" || w == "they" || w == "you":
 		return "", w, i + 1, ""
 	}
@@ -177,6 +204,9 @@ func (s subjects) person(words []word) (owner Owner, pronoun string, n int, join
 		if words[j-1].text != possessor(words[j-1].text) || words[j-1].stop {
 			break
 		}
+	}
+	if j > 0 && titles[words[j-1].text] && j < len(words) && len(words[j].text) == 1 && s.letters[words[j].text] {
+		return Client, "", j + 1, ""
 	}
 	if j > 0 && !titles[words[j-1].text] {
 		if possessor(words[j-1].text) != words[j-1].text {
@@ -196,9 +226,9 @@ func councilTaxNext(w string) bool {
 	return councilTax.MatchString(" " + w)
 }
 
-var labelSepRE = foldedRE(`^['’]?s?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s)\s*(?:to\s+|will\s+|2\s+)?`)
+var labelSepRE = foldedRE(`^['’]?s?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s|(?:job|turn|task|responsibility)\s+(?:is\s+)?to\s)\s*(?:to\s+|will\s+|2\s+)?`)
 
-var labelLeadRE = foldedRE(`^\[?\(?(?:(?:agreed |next )?(?:actions?|steps?|tasks?|to[- ]?do)\s*(?:for|by|on|of|-|–|:|\()?\s*)?(?:for|by|over to|down to|left with|left to|on|@|up to)?\s*`)
+var labelLeadRE = foldedRE(`^\[?\(?(?:(?:agreed |next )?(?:actions?|steps?|tasks?|to[- ]?do)\s*(?:for|by|on|of|-|–|:|\()?\s*)?(?:(?:it['’]?s |it is |its )?(?:for|by|over to|down to|left with|left to|on|@|up to)\b)?\s*`)
 
 // label reads "Us: …", "Action client - …", "JE / …", "Over to cl to …".
 func (s subjects) label(text, context string) (found, bool) {
@@ -256,7 +286,7 @@ func (s subjects) label(text, context string) (found, bool) {
 }
 
 // partRE reads "Our bit: …", "her homework - …".
-var partRE = foldedRE(`^(our|my|your|her|his|ours|mine)\s*(?:bit|job|part|side|end|tasks?|actions?|to[- ]?dos?|homework|list|jobs)?\s*(?::|[-–—=]*>|→|\s[-–—]+\s)\s*(?:to\s+|will\s+)?`)
+var partRE = foldedRE(`^(?:on )?(our|my|your|her|his|ours|mine)\s*(?:bit|to[- ]?do list|job|part|side|end|tasks?|actions?|to[- ]?dos?|homework|list|jobs)?\s*(?::|[-–—=]*>|→|\s[-–—]+\s)\s*(?:to\s+|will\s+)?`)
 
 // Things that stand for doing something with them: "Us: letter to the agent".
 var thingToDo = set(`letter letters email call form forms application referral statement statements payslips payslip bank docs documents evidence proof id budget i&e sfs copy copies phonecall appeal complaint request offer offers token holding dhp wage wageslips p60 v5 medical gp tenancy meter`)
@@ -323,7 +353,7 @@ func (s subjects) predicate(text, context string, agreed bool) (found, bool) {
 		case w == "said", w == "says":
 			intent += " said"
 		case w == "that" && intent != "":
-		case (w == "would" || w == "'d") && strings.Contains(intent, "pron"):
+		case (w == "would" || w == "'d") && (strings.Contains(intent, "pron") || agreed):
 			intent, ready = intent+" would", true
 		case intent != "" && !ready && isSubjectAgain(w, owner):
 			intent += " pron"
@@ -372,12 +402,14 @@ func (s subjects) deed(text string, words []word, i, n int, owner Owner, pronoun
 	}
 	strip := true
 	switch {
-	case notVerbs[verb]:
+	case notVerbs[verb], (verb == "do" || verb == "action") && i+1 == len(words):
 		return found{}, false
 	case ready && intent == "to" && !imperative(verb):
 		return found{}, false
 	case ready && strings.HasPrefix(strings.TrimSpace(intent), "2") && !imperative(verb):
 		return found{}, false
+	case ready && verb == "be" && i+1 < len(words) && strings.HasSuffix(words[i+1].text, "ing") && deeds[baseVerb(words[i+1].text)]:
+		return found{action: true, owner: owner, verb: words[i].start, strip: false}, true
 	case ready && stative[verb] && verb != "get" && verb != "see" && verb != "keep" && verb != "stay":
 		return found{}, false
 	case ready && strings.Contains(intent, "wa"): // "was to", "were going to": in the past
@@ -461,6 +493,14 @@ func (s subjects) told(words []word, context string) (found, bool) {
 	}
 	verb := words[i].text
 	i++
+	if i < len(words) && words[i].text == "that" {
+		i++
+		if i+1 < len(words) && baseVerb(words[i+1].text) != "" { // "asked that she send"
+			if owner, pronoun, n, _ := s.person(words[i:]); n == 1 && (owner == Client || pronoun != "" && s.isClient(pronoun, context, false)) {
+				return found{action: true, owner: Client, verb: words[i+1].start}, true
+			}
+		}
+	}
 	owner, pronoun, n, joined := s.person(words[i:])
 	if i < len(words) && (words[i].text == "him" || words[i].text == "her" || words[i].text == "them") {
 		pronoun, n = words[i].text, 1
@@ -479,6 +519,9 @@ func (s subjects) told(words []word, context string) (found, bool) {
 	if i < len(words) && words[i].text == "not" {
 		start = words[i].start
 		i++
+	}
+	if i == 0 {
+		return found{}, false
 	}
 	if i+1 >= len(words) || words[i].text != "to" && words[i].text != "2" && words[i].text != "should" && words[i].text != "must" {
 		return found{}, false
