@@ -79,8 +79,8 @@ const (
 	doNot      = `(?:do not|don['’]?t|dont|do n['’]t|never|please no|not to|must not|mustn['’]?t|should not|shouldn['’]?t|will not|won['’]?t|shan['’]?t)`
 	isNot      = `(?:not|(?:is|was|are|were|does|do|did|has|have|had|would|should|must|need|wo|ca|ai)n['’]?t|never)`
 	audience   = `(?:us|staff|team|office|colleagues?|adviser|advisor|advisers|bureau|agency|cab|admin|managers?|management|supervisors?|file|files|records?|log|logs|crm|casebook|aic|audit|case ?notes?|in[- ]?house|internal)`
-	labelWords = `(?:strictly |staff |very )?(?:internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for) (?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
-	labelTail  = `(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
+	labelWords = `(?:strictly |staff |very )?(?:internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|supervision|mgr|team leader|debrief|reflection|hunch|gossip|rumours?|hearsay|allegations?|compliance|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for|on) (?:the |our )?(?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
+	labelTail  = `\.?(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
 	labelName  = labelWords + labelTail
 )
 
@@ -146,6 +146,10 @@ var (
 			`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
 			`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
 		}},
+		{hints: []string{"discre", "delicate", "tread", "careful what", "careful not", "verbal only", "on no account", "no circumstances", "mortified", "on paper", "off paper", "avoid", "no mention", "nobody else", "no one else", "opens her", "opens his", "reads her", "reads his", "minuted"}, patterns: []string{
+			`discre(?:et|etly|tion)`, `delicate`, `tread (?:carefully|softly|lightly)`, `(?:be )?careful (?:what|not to)`, `verbal only`, `on no account`, `under no circumstances`, `mortified`, `(?:on|off) paper`, `avoid (?:mention\w*|raising|any mention|saying)`, `no mention of`,
+			`(?:nobody|no one) else (?:knows|is to know|must know|should know)`, `(?:opens|reads) (?:her|his) (?:post|mail|letters|emails?)`, `not (?:to be )?minuted`,
+		}},
 		// Of secrets.
 		{hints: []string{"not ", "n't", "n’t", "dont", "doesnt", "hasnt", "unaware", "idea", "nothing", "secret", "behind", "without", "never", "find", "get"}, patterns: []string{
 			`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
@@ -155,12 +159,19 @@ var (
 			`secretly`, `in secret`, `behind (?:her|his|their) (?:\w+['’]s )?back`, `(?:her|his|their) secret\b`,
 		}},
 	}.compile(`\b`)
+	// Signs that say hush.
+	hushRE = regexp.MustCompile(`[🔒🔐🤫🤐🙊🚫]`)
 	// An aside is internal from where its clause begins: what the adviser thinks
 	// of the client, and the office's own business.
 	asideRE = markers{
 		{hints: []string{"conflict", "client of", "act", "mlro", "suspicious", "tipping", "launder", "poca"}, patterns: []string{
 			`\b(?:conflict (?:of interest|check|search)|(?:also|former|ex-?) ?(?:our|a) client of ours|(?:also|former|ex-?) (?:a )?client of (?:ours|this office)|we (?:also )?(?:act|acted) for (?:her|his|their|the))\b`,
 			`\b(?:mlro|suspicious activity|tipping off|money launder\w*|poca)\b`,
+		}},
+		{hints: []string{"rang", "call", "phone", "email", "contact", "text", "came in", "told", "tell", "tipped", "say", "said", "mention", "think", "report", "disclos", "alleg", "claim"}, patterns: []string{
+			`\b(?:(?:her|his|their|cl['’]?s|ct['’]?s|client['’]s) )(?:` + relatives + `|neighbour) (?:\w+ )?(?:rang|called|phoned|emailed|contacted|texted|came in|told|tells|tipped)\b(?: (?:me|us|in|here|the office|to (?:say|tell|let|warn)|and))?`,
+			`\b(?:a |the )?(?:neighbour|relative|family member|third party|anonymous caller|caller) (?:\w+ )?(?:rang|called|phoned|told|says|said|reported|reports|alleges?d?|claims?|has reported|tipped)\b`,
+			`\b(?:support|social|key|outreach|mental health|care|youth|family) worker (?:rang|called|phoned|told|tells|says|said|mentioned|thinks|reports|reported|disclosed|confided)\b`, `\b(?:cpn|probation(?: officer)?|ward staff|nurse|police|health visitor) (?:rang|called|phoned|told|tells|says|said|mentioned|thinks?|reports?|reported|disclosed|confided)\b`,
 		}},
 		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos"}, patterns: []string{
 			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
@@ -263,12 +274,14 @@ func (r *Record) markInternal() {
 		case inBlock && trimmed == "" && !untilEnd:
 			// A blank line right after the label does not end what it opens, nor
 			// does any where the notes are in sections with headings.
-			inBlock = r.nextIsIndented(i) || i > 0 && onlyLabel(r.Lines[i-1].Text) || r.sectioned(blockAt, i)
+			inBlock = r.nextIsIndented(i) || i > 0 && onlyLabel(r.Lines[i-1].Text) || r.sectioned(blockAt, i) || r.plainParagraph(i+1)
 		case inBlock && !untilEnd && isSectionHeading(trimmed):
 			inBlock = false
 		case inBlock:
 			l.hidden = whole
 		case indent >= 0 && trimmed != "" && indentOf(l.Text) > indent:
+			l.hidden = whole
+		case r.runsOn(i):
 			l.hidden = whole
 		default:
 			indent = -1
@@ -392,6 +405,51 @@ func (r *Record) sectioned(from, blank int) bool {
 		after = isSectionHeading(strings.TrimSpace(r.Lines[i].Text))
 	}
 	return before && after
+}
+
+// plainParagraph tells whether the paragraph at line i begins with a word that
+// points back and gives no fact and nothing to be done, so that it may belong to
+// the internal matter before it.
+func (r *Record) plainParagraph(i int) bool {
+	h := hider{record: r}
+	any := false
+	for ; i < len(r.Lines) && (!any || !r.Lines[i].blank()); i++ {
+		text := strings.TrimSpace(r.Lines[i].Text)
+		if text == "" {
+			continue
+		}
+		h.text = text
+		if !any && !continuesRE.MatchString(text) {
+			return false
+		}
+		any = true
+		if isSectionHeading(text) || !h.plain(span{0, len(text)}) {
+			return false
+		}
+	}
+	return any
+}
+
+// runsOn tells whether line i goes on with the internal matter at the end of the
+// line before it.
+func (r *Record) runsOn(i int) bool {
+	if i == 0 || r.Lines[i].blank() || len(r.Lines[i-1].hidden) == 0 {
+		return false
+	}
+	before := &r.Lines[i-1]
+	last := before.hidden[len(before.hidden)-1]
+	text := strings.TrimSpace(r.Lines[i].Text)
+	if last.end < len(strings.TrimRight(before.Text, " \t.")) || last.bracket || bulletRE.MatchString(r.Lines[i].Text) {
+		return false
+	}
+	end := strings.TrimRight(before.Text, " \t")
+	if !strings.ContainsAny(end[max(0, len(end)-1):], ".!?:;)]}>*") && unicode.IsLower(firstRune(text)) && unicode.IsUpper(firstLetter(end)) {
+		h := hider{text: text, record: r}
+		f := r.subjects.parse(text, "")
+		return !f.owned() && !clauseRE.MatchString(text) && (len(end) > 55 || h.plain(span{0, len(text)}) && continuesRE.MatchString(text))
+	}
+	h := hider{text: text, record: r}
+	return labelRE.MatchString(before.Text) && h.continues(span{0, len(text)})
 }
 
 // leftOpen returns what closes a bracket of internal matter that the line opens
@@ -738,6 +796,9 @@ func (h *hider) marked(text string) (span, strength) {
 	}
 	if name := h.record.subjects.notFor(text); name.start >= 0 {
 		return name, marked
+	}
+	if m := hushRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
 	}
 	if m := tailRE.FindStringIndex(text); m != nil {
 		return span{m[0], m[1]}, marked

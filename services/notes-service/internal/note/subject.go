@@ -483,6 +483,10 @@ func (r *Record) findActions() {
 			section, inActions = either(m[2] >= 0), true
 			l.heading, l.section, l.actions = true, section, true
 			continue
+		case len(l.Facts) == 0 && r.subjects.heading(strings.TrimRight(heading, " ")) != "":
+			section, inActions = r.subjects.heading(strings.TrimRight(heading, " ")), true
+			l.heading, l.section, l.actions = true, section, true
+			continue
 		case actionHeadRE.MatchString(heading):
 			section, inActions = Unknown, true
 			l.heading, l.section, l.actions = true, Unknown, true
@@ -525,7 +529,8 @@ func (r *Record) underHeading(l *Line, owner Owner) {
 				word = strings.ToLower(fields[1])
 			}
 		}
-		if !imperative(word) || strings.HasSuffix(text, "?") {
+		words := wordsIn(text)
+		if strings.HasSuffix(text, "?") || len(words) == 0 || !imperative(word) && (owner == Unknown || baseVerb(words[0].text) == "" && !thingToDo[words[0].text] || finite(words)) {
 			continue
 		}
 		verb := s.start

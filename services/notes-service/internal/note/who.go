@@ -96,6 +96,9 @@ func (s subjects) who(text, context string) (found, bool) {
 	if f, ok := s.tag(text); ok {
 		return f, true
 	}
+	if f, ok := s.row(text); ok {
+		return f, true
+	}
 	for range 3 {
 		if m := leadInRE.FindString(text[base:]); m != "" {
 			agreed = agreed || strings.Contains(strings.ToLower(m), "agreed") || strings.Contains(strings.ToLower(m), "plan")
@@ -128,6 +131,64 @@ var (
 	agreedAtEnd = foldedRE(`[,;(-]\s*(?:we |as |it was |both )?agreed\W*$`)
 	tagEndRE    = foldedRE(`^(.{4,}?)\s*(?:\s[-–—=]+>?\s*|→\s*|:\s+|\s/\s)((?:the )?[\p{L}'’.]{1,20}(?: [\p{L}'’]{1,20}){0,2}?)(?:\s+(?:to do|to action|todo|action))?[\s.!]*$`)
 )
+
+var cellRE = regexp.MustCompile(`\s*(?:\||\t|\s/\s)\s*`)
+
+// row reads a row of a table of actions, of which one cell says who: "Ring Dune |
+// us | Fri".
+func (s subjects) row(text string) (found, bool) {
+	if !strings.ContainsAny(text, "|\t/") {
+		return found{}, false
+	}
+	cells := cellRE.Split(strings.Trim(text, "| \t"), 8)
+	if len(cells) < 2 {
+		return found{}, false
+	}
+	who, verb := Owner(""), -1
+	at := 0
+	for _, cell := range cells {
+		start := at + strings.Index(text[at:], cell)
+		at = start + len(cell)
+		words := wordsIn(cell)
+		if len(words) == 0 {
+			continue
+		}
+		if owner, _, n, joined := s.person(words); owner != "" && n == len(words) && joined == "" && who == "" {
+			who = owner
+		} else if verb < 0 && baseVerb(words[0].text) != "" {
+			verb = start
+		}
+	}
+	if who == "" || verb < 0 {
+		return found{}, false
+	}
+	return found{action: true, owner: who, verb: verb, strip: strings.Contains(text[:verb], "|") || strings.Contains(text[:verb], "/") || strings.Contains(text[:verb], "\t")}, true
+}
+
+// heading reads a heading that names who is to do what stands below it: "Jo to:",
+// "We agreed to:".
+func (s subjects) heading(text string) Owner {
+	if !strings.HasSuffix(text, ":") && !strings.HasSuffix(text, "-") || len(text) > 50 {
+		return ""
+	}
+	m := labelLeadRE.FindString(text)
+	words := wordsIn(text[len(m):])
+	owner, _, n, joined := s.person(words)
+	if owner == "" {
+		return ""
+	}
+	for _, w := range words[n:] {
+		if !headingWords[w.text] {
+			return ""
+		}
+	}
+	if joined != "" && joined != "will" && joined != "is" {
+		return ""
+	}
+	return owner
+}
+
+var headingWords = set(`to will agreed has have is are needs need must should do actions action tasks bit part side list homework promised undertook now next steps todo also going by`)
 
 var doIt = foldedRE(`\s+(?:to do|to action|todo|action)$`)
 
@@ -226,7 +287,7 @@ func councilTaxNext(w string) bool {
 	return councilTax.MatchString(" " + w)
 }
 
-var labelSepRE = foldedRE(`^['’]?s?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s|(?:job|turn|task|responsibility)\s+(?:is\s+)?to\s)\s*(?:to\s+|will\s+|2\s+)?`)
+var labelSepRE = foldedRE(`^['’]?s?(?:\s+(?:by|before)\s+[\w/ ]{2,16}?)?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s|(?:job|turn|task|responsibility)\s+(?:is\s+)?to\s)\s*(?:to\s+|will\s+|2\s+)?`)
 
 var labelLeadRE = foldedRE(`^\[?\(?(?:(?:agreed |next )?(?:actions?|steps?|tasks?|to[- ]?do)\s*(?:for|by|on|of|-|–|:|\()?\s*)?(?:(?:it['’]?s |it is |its )?(?:for|by|over to|down to|left with|left to|on|@|up to)\b)?\s*`)
 
