@@ -119,10 +119,10 @@ var (
 			`non[- ]disclos\w+`,
 		}},
 		// Of the audience.
-		{hints: []string{"not ", "n't", "n’t", "never", "only", "eyes", "record", "file", "audit", "colleague", "team", "supervis", "manager", "note", "log", "for us", "just for", "internal", "confiden", "privat", "sensitiv", "secret", "privileg", "hush", "dont", "wont", "info", "hid", "withh", "conceal", "from"}, patterns: []string{
+		{hints: []string{"not ", "n't", "n’t", "never", "only", "eyes", "record", "file", "audit", "colleague", "team", "supervis", "manager", "note", "log", "for us", "just for", "internal", "confiden", "privat", "sensitiv", "secret", "privileg", "hush", "dont", "wont", "info", "hid", "withhold", "withheld", "conceal", "from"}, patterns: []string{
 			isNot + ` (?:for|to (?:go|be (?:sent|given|shown))? ?to|to) (?:the )?(?:client|cl|ct|clt|customer|release|disclosure|sharing|sending|circulation|copying|publication)\b`,
 			theClient + ` (?:not to|must not|mustn['’]?t|should not|shouldn['’]?t|can['’]?t|cannot|is not to|isn['’]?t to|does not|doesn['’]?t) (?:see|be told|read|be shown|need to know|have sight)`,
-			`for (?:the )?info(?:rmation)? of (?:` + audience + `|colleagues)`, `(?:hidden|hide|hiding|withh[eo]ld|conceal(?:ed)?|kept|keep) (?:this |it |that )?from (?:the )?(?:client|cl|ct|her|him|them|` + relatives + `)\b`, `stays? (?:in|on) (?:the |our )?(?:file|system|crm|record|casebook)`,
+			`for (?:the )?info(?:rmation)? of (?:` + audience + `|colleagues)`, `(?:hidden|hide|hiding|withhold|withheld|conceal(?:ed)?|kept|keep) (?:this |it |that )?from (?:the )?(?:client|cl|ct|her|him|them|` + relatives + `)\b`, `stays? (?:in|on) (?:the |our )?(?:file|system|crm|record|casebook)`,
 			`not client[- ]facing`, audience + `(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) ` + audience, `for ` + audience + ` only`,
 			`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
 			`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
