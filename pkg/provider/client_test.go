@@ -212,7 +212,7 @@ func TestRepair(t *testing.T) {
 			r.Schema = json.RawMessage(schema)
 			_, err := c.Chat(t.Context(), r)
 			wantFault(t, err, fault.Upstream, "does not follow the schema")
-			if n := len(up.Requests()); n != 2 {
+			if n := len(up.Requests()); n != 3 {
 				t.Errorf("asked %d times, want twice", n)
 			}
 			second := lastBody(t, up, s.chatPath)["messages"].([]any)
@@ -352,8 +352,8 @@ func TestStatus(t *testing.T) {
 		if got := c.Status(t.Context()); got.State != provider.Ready {
 			t.Errorf("status %+v", got)
 		}
-		if n := len(up.Requests()); n != 2 {
-			t.Errorf("%d requests, want one for the list and one for a token", n)
+		if n := len(up.Requests()); n != 3 {
+			t.Errorf("%d requests, want one for the list, one for a token and one for the context length", n)
 		}
 	})
 	t.Run("as a readiness probe", func(t *testing.T) {

@@ -106,3 +106,16 @@ func (o *ollama) length(ctx context.Context, name string) int {
 	}
 	return length
 }
+
+// holds returns how many tokens a model holds, which is asked for until it is
+// known; 0 until then.
+func (u *upstream) holds(ctx context.Context, model string) int {
+	if known, ok := u.contexts.Load(model); ok {
+		return known.(int)
+	}
+	n := u.driver.holds(ctx, model)
+	if n > 0 {
+		u.contexts.Store(model, n)
+	}
+	return n
+}

@@ -377,7 +377,7 @@ func contract(t *testing.T, server string, g target) (rows [][]string) {
 			t.Errorf("upstreams %+v", got.Upstreams)
 		}
 		got.Checked, got.Upstreams = time.Time{}, nil
-		want := provider.Status{Provider: g.provider, Model: g.model, State: provider.Ready, Reachable: true}
+		want := provider.Status{Provider: g.provider, Model: g.model, State: provider.Ready, Reachable: true, Context: 8192}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

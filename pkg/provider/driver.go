@@ -25,6 +25,9 @@ type driver interface {
 	// sees says whether a model reads images. It is true where the server itself
 	// refuses an image that a model cannot read.
 	sees(ctx context.Context, model string) (bool, error)
+	// holds returns how many tokens a model holds, its answer included; 0 where that
+	// cannot be found out.
+	holds(ctx context.Context, model string) int
 	// engine describes the server for messages.
 	engine() engine
 	// close frees idle connections.

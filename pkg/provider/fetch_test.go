@@ -23,6 +23,8 @@ type larder struct {
 	there atomic.Bool // whether it has the model
 }
 
+func (l *larder) holds(context.Context, string) int { return 0 }
+
 func (l *larder) models(context.Context) ([]string, error) {
 	if l.there.Load() {
 		return []string{"m"}, nil

@@ -238,6 +238,8 @@ func (o *ollama) sees(ctx context.Context, name string) (bool, error) {
 	return slices.Contains(shown.Capabilities, model.CapabilityVision), nil
 }
 
+func (o *ollama) holds(ctx context.Context, name string) int { return o.length(ctx, name) }
+
 func (o *ollama) models(ctx context.Context) ([]string, error) {
 	list, err := o.api.List(ctx)
 	if err != nil {

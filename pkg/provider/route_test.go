@@ -49,6 +49,8 @@ func (f *fake) embed(_ context.Context, _ string, texts []string) ([][]float32, 
 
 func (f *fake) models(context.Context) ([]string, error)   { return f.list, nil }
 func (f *fake) sees(context.Context, string) (bool, error) { return true, nil }
+
+func (f *fake) holds(context.Context, string) int { return 0 }
 func (f *fake) engine() engine {
 	return engine{name: f.name, address: "http://" + f.name, missing: func(m string) string { return "get " + m }}
 }

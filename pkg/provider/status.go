@@ -42,6 +42,9 @@ type Status struct {
 	State    State
 	// Reachable is true when a call can be expected to work: the State is Ready.
 	Reachable bool
+	// Context is how many tokens the model holds, its answer included; 0 where that
+	// is not known.
+	Context int
 	// Reason is a sentence for the operator for each server that does not answer
 	// though it should: what is wrong, with its address, and what to do about
 	// it. It is empty when the first choice is Ready.
@@ -250,6 +253,7 @@ func (c *Client) ask(r *routes) Status {
 		}
 		if u.State == Ready {
 			status.Provider, status.Model, status.State, status.Reachable = u.Provider, u.Model, Ready, true
+			status.Context = items[n].up.holds(ctx, u.Model)
 			provider := u.Provider
 			c.active.Store(&provider)
 			break

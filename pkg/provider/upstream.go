@@ -31,6 +31,7 @@ type upstream struct {
 	breakers   sync.Map               // model → *breaker
 	discovered atomic.Pointer[string] // the model found on the server
 	seeing     sync.Map               // names of the models known to read images
+	contexts   sync.Map               // model → how many tokens it holds, where known
 	alike      atomic.Bool            // its embeddings are those of the identity
 	answered   sync.Map               // models that answered since they last failed
 	failed     atomic.Int64           // when it last failed, in ns since 1970; 0 when it answered since

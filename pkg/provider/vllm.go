@@ -347,3 +347,34 @@ func (v *vllm) models(ctx context.Context) ([]string, error) {
 	}
 	return names, nil
 }
+
+// holds asks the list of models, of whose lengths go-openai knows nothing.
+func (v *vllm) holds(ctx context.Context, model string) int {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.root.JoinPath("v1/models").String(), nil)
+	if err != nil {
+		return 0
+	}
+	if key := v.header.Get("Authorization"); key != "" {
+		req.Header.Set("Authorization", key)
+	}
+	resp, err := v.http.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var list struct {
+		Data []struct {
+			ID     string `json:"id"`
+			Length int    `json:"max_model_len"`
+		} `json:"data"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxLine)).Decode(&list); err != nil {
+		return 0
+	}
+	for _, m := range list.Data {
+		if m.ID == model && m.Length > 0 && m.Length < most {
+			return m.Length
+		}
+	}
+	return 0
+}

@@ -1,7 +1,10 @@
 package rag
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,31 +14,55 @@ import (
 var (
 	citation     = regexp.MustCompile(`\[([0-9]{1,3}(?:\s*[,;]\s*[0-9]{1,3})*)\]`)
 	lateCitation = regexp.MustCompile(`([.!?])\s*((?:\[[0-9,; ]{1,12}\]\s*)*\[[0-9,; ]{1,12}\])`)
-	figure       = regexp.MustCompile(`(£\s?)?([0-9][0-9,]*(?:\.[0-9]+)?)(\s?%|\s?per\s?cent|(?:st|nd|rd|th)\b|[kKmM]\b|p\b)?`)
-	monthYear    = regexp.MustCompile(`(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
 )
 
 // unsettled is the end of a text that may still become a late citation.
 var unsettled = regexp.MustCompile(`[.!?]\s*(?:\[[0-9,; ]{1,12}\]\s*)*(?:\[[0-9,; ]{0,12})?$`)
 
-// checker lets the sentences of a model's answer pass that the passages prove,
-// line by line and each as soon as it is whole, and counts those that it
-// removed. A sentence is proved when it cites passages by number, all of which
-// exist, and every figure, amount, percentage, date and number word in it stands
-// in one of them. In which pieces the answer comes makes no difference.
-type checker struct {
-	facts   []map[string]bool
-	held    string // the end of the answer so far, if unsettled
-	line    string // what is before it and is no whole sentence yet
-	kept    strings.Builder
-	between string // what parts the next sentence from those kept
-	removed int
+// Sentence is a sentence of an answer with what proves it.
+type Sentence struct {
+	Text      string // as it stands in the answer
+	Citations []int  // numbers of passages, from 1, in the order in which it names them
+	Evidence  []Evidence
 }
 
-func newChecker(passages []Passage) *checker {
-	c := &checker{facts: make([]map[string]bool, len(passages))}
+// Evidence is the sentence of a passage that comes closest to a sentence of the
+// answer.
+type Evidence struct {
+	Citation int // number of the passage, from 1
+	Quote    string
+}
+
+// Unsupported is a sentence of a model that is no part of the answer, as the
+// passages do not prove it.
+type Unsupported struct {
+	Text   string
+	Reason string // what is missing, for a reader
+}
+
+// checker lets the sentences of a model's answer pass that the passages prove,
+// line by line and each as soon as it is whole, and keeps the others apart with
+// the reason. A sentence is proved when it cites passages by number, all of which
+// exist, when every figure, amount, percentage, date, length of time, name and
+// address in it stands in one of them, when most of its words do, and when none
+// of them says the opposite in nearly the same words. In which pieces the answer
+// comes makes no difference.
+type checker struct {
+	language *language
+	grounds  []*ground
+	held     string // the end of the answer so far, if unsettled
+	line     string // what is before it and is no whole sentence yet
+	kept     strings.Builder
+	between  string // what parts the next sentence from those kept
+
+	sentences   []Sentence    // those kept
+	unsupported []Unsupported // the others
+}
+
+func (l *language) newChecker(passages []Passage) *checker {
+	c := &checker{language: l, grounds: make([]*ground, len(passages))}
 	for i, p := range passages {
-		c.facts[i] = figures(p.Text)
+		c.grounds[i] = l.ground(p)
 	}
 	return c
 }
@@ -73,117 +100,140 @@ func (c *checker) add(piece string) string {
 	return c.kept.String()[from:]
 }
 
+const cutReason = "the model's answer ended in the middle of it"
+
 // finish returns what is proved of what was held back. Of an answer that was cut
-// off this is half a sentence, and removed.
+// off this is half a sentence, and unsupported.
 func (c *checker) finish(cut bool) string {
 	if !cut {
 		return c.add("\n")
 	}
-	if strings.ContainsFunc(c.line+c.held, isLetterOrDigit) {
-		c.removed++
+	if half := tidy(c.line + c.held); strings.ContainsFunc(half, isLetterOrDigit) {
+		c.unsupported = append(c.unsupported, Unsupported{half, cutReason})
 	}
 	return ""
 }
 
 func (c *checker) judge(sentence string) {
+	cited, reason := c.verdict(sentence)
 	switch {
-	case isProved(sentence, c.facts):
-		c.kept.WriteString(c.between + tidy(sentence))
+	case reason == "":
+		text := tidy(sentence)
+		c.kept.WriteString(c.between + text)
 		c.between = " "
+		c.sentences = append(c.sentences, Sentence{Text: text, Citations: cited, Evidence: c.evidence(sentence, cited)})
 	case strings.ContainsFunc(sentence, isLetterOrDigit):
-		c.removed++
+		c.unsupported = append(c.unsupported, Unsupported{tidy(sentence), reason})
 	}
 }
 
-func isProved(sentence string, facts []map[string]bool) bool {
-	cited := map[int]bool{}
+// verdict returns the passages that a sentence cites and, when they do not prove
+// it, what is missing.
+func (c *checker) verdict(sentence string) (cited []int, reason string) {
 	for _, m := range citation.FindAllStringSubmatch(sentence, -1) {
 		for _, n := range strings.FieldsFunc(m[1], func(r rune) bool { return r < '0' || r > '9' }) {
 			i, err := strconv.Atoi(n)
-			if err != nil || i < 1 || i > len(facts) {
-				return false
+			if err != nil || i < 1 || i > len(c.grounds) {
+				return nil, fmt.Sprintf("it names passage %s, and there is none of that number", n)
 			}
-			cited[i-1] = true
+			if !slices.Contains(cited, i) {
+				cited = append(cited, i)
+			}
 		}
 	}
 	words := citation.ReplaceAllString(sentence, " ")
 	if len(cited) == 0 || !strings.ContainsFunc(words, isLetterOrDigit) {
-		return false
+		return nil, "it names no passage"
 	}
-	for fact := range figures(words) {
-		found := false
-		for i := range cited {
-			found = found || facts[i][fact]
-		}
-		if !found {
-			return false
+	grounds := make([]*ground, len(cited))
+	for i, n := range cited {
+		grounds[i] = c.grounds[n-1]
+	}
+	where := named(cited)
+	if isOrder(words) {
+		return nil, "it speaks to a machine, not to a reader"
+	}
+	for _, fact := range slices.Sorted(maps.Keys(figures(words))) {
+		if !slices.ContainsFunc(grounds, func(g *ground) bool { return g.figures[fact] }) {
+			return nil, fmt.Sprintf("“%s” does not stand in %s", fact, where)
 		}
 	}
-	return true
+	limits := bounds(words)
+	for _, fact := range slices.Sorted(maps.Keys(limits)) {
+		if turned(fact, limits[fact], grounds) {
+			return nil, fmt.Sprintf("%s has “%s” as a bound in the other direction", where, fact)
+		}
+	}
+	if name := c.language.strangers(strings.TrimLeft(words, " -*•0123456789."), grounds); name != "" {
+		return nil, fmt.Sprintf("“%s” does not stand in %s", name, where)
+	}
+	if all, stretch := c.language.support(words, grounds); all < leastInPassages || stretch < leastInStretch {
+		return nil, "too few of its words stand in " + where
+	}
+	if c.language.denies(words, grounds) {
+		return nil, where + " says the opposite"
+	}
+	return cited, ""
 }
 
-// figures returns the figures of a text in a form that can be compared:
-// "1500" for 1,500 and 1500.00, "£1500", "5%", "28 jun" for dates, and digits
-// for number words. What has a sign counts without it too in the passages'
-// favour only when the answer has none.
-func figures(text string) map[string]bool {
-	out := map[string]bool{}
-	for _, at := range figure.FindAllStringSubmatchIndex(text, -1) {
-		group := func(n int) string {
-			if at[2*n] < 0 {
-				return ""
-			}
-			return text[at[2*n]:at[2*n+1]]
-		}
-		value := number(group(2))
-		unit := strings.ToLower(strings.TrimSpace(group(3)))
-		switch {
-		case group(1) != "":
-			if unit == "k" || unit == "m" {
-				value += unit
-			}
-			out["£"+value] = true
-		case unit == "%" || strings.HasPrefix(unit, "per"):
-			out[value+"%"] = true
-		case unit == "k" || unit == "m" || unit == "p":
-			out[value+unit] = true
-		default:
-			out[value] = true
-			rest := strings.TrimPrefix(strings.TrimLeft(text[at[1]:], " "), "of ")
-			if m := monthYear.FindStringSubmatchIndex(rest); m != nil && m[0] == 0 {
-				out[value+" "+strings.ToLower(rest[m[2]:m[3]])] = true
+// turned reports whether a figure is a bound in the sentence and, wherever it
+// stands in the grounds, a bound in the other direction.
+func turned(fact string, directions []int, grounds []*ground) bool {
+	stands := false
+	for _, g := range grounds {
+		for _, d := range g.bounds[fact] {
+			stands = true
+			if d == 0 || slices.Contains(directions, d) || slices.Contains(directions, 0) {
+				return false
 			}
 		}
 	}
-	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r < 'a' || r > 'z' }) {
-		if n, ok := numberWord(word); ok {
-			out[n] = true
+	return stands
+}
+
+// named names passages.
+func named(cited []int) string {
+	if len(cited) == 1 {
+		return fmt.Sprintf("passage %d", cited[0])
+	}
+	numbers := make([]string, len(cited))
+	for i, n := range cited {
+		numbers[i] = strconv.Itoa(n)
+	}
+	return "the passages " + strings.Join(numbers, ", ")
+}
+
+// evidence returns for each cited passage the sentence that shares most with the
+// answer's: its figures first, then its words.
+func (c *checker) evidence(sentence string, cited []int) []Evidence {
+	words := citation.ReplaceAllString(sentence, " ")
+	terms, wanted := c.language.content(words), figures(words)
+	out := make([]Evidence, 0, len(cited))
+	for _, n := range cited {
+		g := c.grounds[n-1]
+		best, most := "", -1
+		for i, s := range g.sentences {
+			value := 0
+			for t := range terms {
+				if c.language.says(g.terms[i], t) {
+					value++
+				}
+			}
+			if len(wanted) > 0 {
+				has := offered([]string{s})
+				for f := range wanted {
+					if has[f] {
+						value += 3
+					}
+				}
+			}
+			if value > most {
+				best, most = s, value
+			}
 		}
+		out = append(out, Evidence{Citation: n, Quote: cutWords(best, quoteWords)})
 	}
 	return out
-}
-
-// number writes a figure without separators and without zeros that say nothing.
-func number(s string) string {
-	s = strings.ReplaceAll(strings.TrimRight(s, ","), ",", "")
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	if s = strings.TrimLeft(s, "0"); s == "" || s[0] == '.' {
-		s = "0" + s
-	}
-	return s
-}
-
-// numberWord reads a number word. "One" is left out: it mostly means "a".
-func numberWord(word string) (string, bool) {
-	const names = " two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
-	if i := strings.Index(names, " "+word+" "); i >= 0 && word != "" {
-		return strconv.Itoa(2 + strings.Count(names[:i], " ")), true
-	}
-	tens := map[string]string{"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000"}
-	n, ok := tens[word]
-	return n, ok
 }
 
 func isLetterOrDigit(r rune) bool {

@@ -1,6 +1,8 @@
 package rag
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -22,7 +24,7 @@ func TestCheck(t *testing.T) {
 		{"proved", "The ceiling is £50,000 [1].", "The ceiling is £50,000 [1].", 0},
 		{"without separators", "The ceiling is £50000 [1].", "The ceiling is £50000 [1].", 0},
 		{"citation after the stop", "The ceiling is £50,000. [1] It runs.[2]", "The ceiling is £50,000 [1]. It runs [2].", 0},
-		{"a late citation is of its own sentence", "The ceiling is £50,000. [2] It runs. [1]", "It runs [1].", 1},
+		{"a late citation is of its own sentence", "The ceiling is £50,000. [2] It was a fee. [1]", "It was a fee [1].", 1},
 		{"date", "It changed on 28 June 2024 [1].", "It changed on 28 June 2024 [1].", 0},
 		{"both cited", "Up to £50,000 and 75% [1][2].", "Up to £50,000 and 75% [1][2].", 0},
 		{"cited together", "Up to £50,000 and 75% [1, 2].", "Up to £50,000 and 75% [1, 2].", 0},
@@ -53,22 +55,24 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+var english = newLanguage(bm25.NewAnalyzer())
+
 // check has an answer checked in one piece.
 func check(answer string, passages []Passage) (kept string, removed int) {
-	c := newChecker(passages)
+	c := english.newChecker(passages)
 	c.add(answer)
 	c.finish(false)
-	return c.kept.String(), c.removed
+	return c.kept.String(), len(c.unsupported)
 }
 
 // wholly is check by another way: the whole answer is at hand.
 func wholly(answer string, passages []Passage) (kept string, removed int) {
-	facts := newChecker(passages).facts
+	c := english.newChecker(passages)
 	var lines []string
 	for line := range strings.SplitSeq(answer, "\n") {
 		var proved []string
 		for _, sentence := range chunk.Sentences(lateCitation.ReplaceAllString(line, " $2$1 ")) {
-			if isProved(sentence, facts) {
+			if _, reason := c.verdict(sentence); reason == "" {
 				proved = append(proved, tidy(sentence))
 			} else if strings.ContainsFunc(sentence, isLetterOrDigit) {
 				removed++
@@ -83,7 +87,7 @@ func wholly(answer string, passages []Passage) (kept string, removed int) {
 
 // A sentence is let pass when it is whole and not before.
 func TestCheckPieceByPiece(t *testing.T) {
-	c := newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
+	c := english.newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
 	for i, step := range []struct{ piece, want string }{
 		{"It lasts for 60 days", ""},
 		{". ", ""},
@@ -104,17 +108,17 @@ func TestCheckPieceByPiece(t *testing.T) {
 	if got := c.finish(false); got != "\n60 days [1]" {
 		t.Errorf("at the end: %q", got)
 	}
-	if c.removed != 1 {
-		t.Errorf("%d removed", c.removed)
+	if len(c.unsupported) != 1 {
+		t.Errorf("%d removed", len(c.unsupported))
 	}
 }
 
 func TestCheckOfAnAnswerThatWasCut(t *testing.T) {
-	c := newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
+	c := english.newChecker([]Passage{{Text: "The fee was £90.50 for 60 days."}})
 	got := c.add("It lasts for 60 days [1]. Only 60 days [1] wi")
 	got += c.finish(true)
-	if got != "It lasts for 60 days [1]." || c.kept.String() != got || c.removed != 1 {
-		t.Errorf("%q, %d removed", got, c.removed)
+	if got != "It lasts for 60 days [1]." || c.kept.String() != got || len(c.unsupported) != 1 {
+		t.Errorf("%q, %d removed", got, len(c.unsupported))
 	}
 }
 
@@ -128,7 +132,14 @@ func TestFigures(t *testing.T) {
 		{"8 per cent, 8%", []string{"8%"}},
 		{"1 May 2026", []string{"1", "1 may", "2026"}},
 		{"the 3rd of March", []string{"3", "3 mar"}},
-		{"thirty days", []string{"30"}},
+		{"thirty days", []string{"30", "30 day"}},
+		{"twenty-one clear days", []string{"21", "21 clear day"}},
+		{"14 working days or 3 hundred", []string{"14", "14 working day", "300"}},
+		{"between 6 am and 9 p.m.", []string{"6", "6 a", "9", "9 p"}},
+		{"25 to 35 days", []string{"25", "25 day", "35", "35 day"}},
+		{"£75 a month", []string{"£75", "£75 month"}},
+		{"50,000 pounds", []string{"£50000"}},
+		{"one year", []string{"1 year"}},
 		{"tone, often, sixteenth", nil},
 	}
 	for _, tt := range tests {
@@ -150,9 +161,9 @@ func FuzzCheck(f *testing.F) {
 	f.Add("It is 5.  3. Do [1]. \"A.\" [1] [1, 1]\n\n[1] 6.[1]? “£5” [1]! [1][", "5 or 6, £5", 1)
 	f.Fuzz(func(t *testing.T, answer, passage string, size int) {
 		passages := []Passage{{Text: passage}}
-		facts := figures(passage)
+		facts := offered([]string{passage})
 		kept, removed := wholly(answer, passages)
-		c := newChecker(passages)
+		c := english.newChecker(passages)
 		var said strings.Builder
 		size = max(size, 1)
 		for rest := answer; rest != ""; {
@@ -161,8 +172,8 @@ func FuzzCheck(f *testing.F) {
 			rest = rest[n:]
 		}
 		said.WriteString(c.finish(false))
-		if said.String() != kept || c.kept.String() != kept || c.removed != removed {
-			t.Fatalf("%q in pieces of %d bytes: %q (%d removed), in one: %q (%d removed)", answer, size, said.String(), c.removed, kept, removed)
+		if said.String() != kept || c.kept.String() != kept || len(c.unsupported) != removed {
+			t.Fatalf("%q in pieces of %d bytes: %q (%d removed), in one: %q (%d removed)", answer, size, said.String(), len(c.unsupported), kept, removed)
 		}
 		for line := range strings.SplitSeq(kept, "\n") {
 			for fact := range figures(citation.ReplaceAllString(line, " ")) {
@@ -176,6 +187,55 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The least shares of the pairs that must be judged rightly: honest paraphrases
+// that are kept, false statements that are not. The rules were made with the first
+// file in view and without the second, whose figures README.md has.
+func TestSupport(t *testing.T) {
+	for _, tt := range []struct {
+		file                    string
+		leastKept, leastRemoved float64
+	}{{"support", 0.97, 0.98}, {"support_unseen", 0.95, 0.85}} {
+		t.Run(tt.file, func(t *testing.T) {
+			raw, err := os.ReadFile("testdata/" + tt.file + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pairs []struct {
+				Passage string
+				True    []string
+				False   []string
+			}
+			if err := json.Unmarshal(raw, &pairs); err != nil {
+				t.Fatal(err)
+			}
+			var honest, kept, invented, removed int
+			for _, p := range pairs {
+				c := english.newChecker([]Passage{{Text: p.Passage}})
+				for _, sentence := range p.True {
+					honest++
+					if _, reason := c.verdict(sentence + " [1]"); reason == "" {
+						kept++
+					} else {
+						t.Logf("removed though true: %s (%s)", sentence, reason)
+					}
+				}
+				for _, sentence := range p.False {
+					invented++
+					if _, reason := c.verdict(sentence + " [1]"); reason != "" {
+						removed++
+					} else {
+						t.Logf("kept though false: %s", sentence)
+					}
+				}
+			}
+			t.Logf("%d of %d honest paraphrases kept, %d of %d false statements removed", kept, honest, removed, invented)
+			if float64(kept) < tt.leastKept*float64(honest) || float64(removed) < tt.leastRemoved*float64(invented) {
+				t.Errorf("%d of %d kept, %d of %d removed", kept, honest, removed, invented)
+			}
+		})
+	}
 }
 
 func TestQuote(t *testing.T) {

@@ -26,9 +26,11 @@ func sparse(a *bm25.Analyzer, title string, c Chunk) bm25.Vector {
 
 // Passage is a chunk that was found, with what to quote from it.
 type Passage struct {
+	Metadata
 	Source   string
 	Position int
 	Page     int
+	Headings []string // see [Chunk]
 	Text     string
 	Quote    string
 	Score    float64
@@ -71,6 +73,7 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 	ranked, r.reranking = s.rerank(ctx, asked.Text, ranked)
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{
+			Metadata: e.hit.Metadata, Headings: e.hit.Chunk.Headings,
 			Source: e.hit.Source, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page,
 			Text: e.hit.Chunk.Text, Quote: sc.quote(e.hit.Chunk), Score: e.score,
 		})

@@ -1,0 +1,80 @@
+package rag
+
+import (
+	"regexp"
+	"strings"
+
+	"signpost.internal/services/rag-service/internal/chunk"
+)
+
+// A document's words are content. Where they speak to a language model ("ignore
+// your instructions", the marks of a chat template), they are neither shown to
+// one nor proof of anything. The patterns are narrow, as manuals are full of
+// instructions to people.
+var orders = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override|bypass|discard)\b[^.!?]{0,40}\b(?:instructions?|prompts?|system message|guidelines|(?:all|everything|anything|the text|the passages?)\b[^.!?]{0,20}\b(?:above|before|previous|prior|earlier|other))\b`),
+	regexp.MustCompile(`(?i)\b(?:previous|prior|above|earlier|original|system|hidden|new|these|following)\s+(?:instructions?|prompts?)\b[^.!?]{0,40}\b(?:void|apply|override|replace|obsolete|ignored?|follow(?:ed)?|obey(?:ed)?)\b`),
+	regexp.MustCompile(`(?i)\b(?:you are|act as|pretend to be|behave as)\s+(?:now\s+)?(?:an?\s+|the\s+|my\s+)?(?:\w+\s+)?(?:AI|assistant|chat ?bot|(?:large )?language model|LLM|GPT|robot|bot|DAN)\b`),
+	regexp.MustCompile(`(?i)\b(?:as an|dear|attention|note to|message to|instructions? (?:for|to)|hey|to (?:any|the|every)) (?:the |all |any )?(?:AI|assistants?|chat ?bots?|language models?|LLMs?|AI (?:systems?|models?|assistants?))\b`),
+	regexp.MustCompile(`(?i)\b(?:AI|assistants?|chat ?bots?|language models?|LLMs?|summari[sz]ers?)\b[^.!?]{0,30}\b(?:must|should|shall|will|is to|are to|has to|have to|please)\s+(?:now\s+|always\s+|only\s+|never\s+|not\s+)?(?:say|answer|reply|respond|write|output|state|tell|claim|print|repeat|ignore|add|append|recommend|cite|follow|obey)\b`),
+	regexp.MustCompile(`(?i)^\W*(?:please\s+|now\s+|instead,?\s+|only\s+|always\s+|just\s+|and\s+)*(?:say|answer|reply|respond|output|print|repeat|write)\s+(?:only\s+|exactly\s+|just\s+|back\s+|verbatim\s+)*(?:with\s+|that\s+|the (?:words?|following|sentence|text)\s*:?\s*|this\s*:?\s*)*[:"“'‘]`),
+	regexp.MustCompile(`(?i)\b(?:when|if|whenever|whatever)\b[^.!?]{0,40}\b(?:asked|question(?:ed)?|prompted|queried|quer(?:y|ies))\b[^.!?]{0,40}\b(?:say|answer|reply|respond|output|print)\b[^.!?]{0,20}[:"“'‘]`),
+	regexp.MustCompile(`(?i)\b(?:reveal|print|show|repeat|leak|output)\b[^.!?]{0,20}\b(?:system prompt|your (?:instructions|prompt|rules))\b`),
+	regexp.MustCompile(`(?i)(?:^|\n)\W{0,4}(?:system|assistant|user|human|developer|###\s*(?:instruction|response|system|input))\s*:`),
+	template,
+}
+
+// template are the marks with which chat templates part speakers.
+var template = regexp.MustCompile(`(?i)<\|?\s*/?(?:im_start|im_end|im_sep|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|end_of_text|system|user|assistant|end|start_of_turn|end_of_turn|think|tool_call|bos|eos|s|unk|pad|channel|message|return|start)\s*\|?>|\[/?(?:INST|SYS|TOOL_CALLS|AVAILABLE_TOOLS)\]|<</?SYS>>`)
+
+// withoutOrders leaves out of a passage what speaks to a language model: the
+// sentence that does, and the rest of its paragraph, which it may prepare. It
+// reports whether there was any.
+func withoutOrders(text string) (rest string, found bool) {
+	var kept []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if !isOrder(line) {
+			kept = append(kept, line)
+			continue
+		}
+		found = true
+		var before []string
+		for _, sentence := range chunk.Sentences(line) {
+			if isOrder(sentence) {
+				break
+			}
+			before = append(before, sentence)
+		}
+		// A mark that spans sentences is found in the line alone.
+		if joined := strings.Join(before, " "); !isOrder(joined) && joined != "" {
+			kept = append(kept, joined)
+		}
+	}
+	return strings.Join(kept, "\n"), found
+}
+
+func isOrder(text string) bool {
+	for _, pattern := range orders {
+		if pattern.MatchString(text) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	marker  = regexp.MustCompile(`\[([0-9][0-9,;\s]*)\]`)
+	heading = regexp.MustCompile(`(?im)^(\W{0,4}(?:question|passages?|earlier|answer|system|assistant|user))\s*:`)
+)
+
+// harmless writes a text so that nothing in it can be taken for a part of the
+// prompt: neither for the number of a passage, nor for a heading, nor for the
+// mark of a chat template. Its words and figures stay.
+func harmless(text string) string {
+	text = strings.NewReplacer("<|", "‹", "|>", "›", "<<", "‹", ">>", "›", "[INST]", "(INST)", "[/INST]", "(/INST)").Replace(text)
+	text = template.ReplaceAllStringFunc(text, func(found string) string {
+		return strings.NewReplacer("<", "‹", ">", "›", "[", "(", "]", ")", "|", "").Replace(found)
+	})
+	text = marker.ReplaceAllString(text, "($1)")
+	return heading.ReplaceAllString(text, "$1 –")
+}
