@@ -316,6 +316,21 @@ func TestBadInput(t *testing.T) {
 		{"top_k too high", func() (int, []byte) { return s.json("/query", `{"question": "What?", "top_k": 1000000}`) }, 422, "from 0 to 20"},
 		{"top_k below zero", func() (int, []byte) { return s.json("/query", `{"question": "What?", "top_k": -1}`) }, 422, "from 0 to 20"},
 		{"another model", func() (int, []byte) { return s.json("/query", `{"question": "What?", "model": "gpt-4"}`) }, 422, "llama3.2"},
+		{"an unknown collection", func() (int, []byte) { return s.json("/query", `{"question": "What?", "collection": "clients"}`) }, 404, "There are: manuals"},
+		{"a collection that none can be called", func() (int, []byte) { return s.json("/query", `{"question": "What?", "collection": "../x"}`) }, 422, `"field":"collection"`},
+		{"a filter on what documents do not have", func() (int, []byte) { return s.json("/query", `{"question": "What?", "filter": {"colour": ["red"]}}`) }, 422, "filter by sources, editions, jurisdictions, on"},
+		{"a filter of the wrong type", func() (int, []byte) { return s.json("/query", `{"question": "What?", "filter": {"sources": "a"}}`) }, 422, "a list of strings"},
+		{"a filter by no day", func() (int, []byte) { return s.json("/query", `{"question": "What?", "filter": {"on": "May"}}`) }, 422, "2026-05-01"},
+		{"a filter for search too", func() (int, []byte) { return s.json("/search", `{"question": "What?", "filter": {"colour": ["red"]}}`) }, 422, "filter.colour"},
+		{"a turn of nobody", func() (int, []byte) {
+			return s.json("/query", `{"question": "What?", "history": [{"role": "system", "content": "x"}]}`)
+		}, 422, "history[0].role"},
+		{"an empty turn", func() (int, []byte) {
+			return s.json("/query", `{"question": "What?", "history": [{"role": "user", "content": " "}]}`)
+		}, 422, "history[0].content"},
+		{"too many turns", func() (int, []byte) {
+			return s.json("/query", `{"question": "What?", "history": [`+strings.TrimSuffix(strings.Repeat(`{"role": "user", "content": "x"},`, 21), ",")+`]}`)
+		}, 422, "the latest 20"},
 		{"broken JSON", func() (int, []byte) { return s.json("/query", `{"question": `) }, 400, "not valid JSON"},
 		{"invalid UTF-8", func() (int, []byte) { return s.json("/query", "{\"question\": \"\xff\"}") }, 400, "UTF-8"},
 		{"an array", func() (int, []byte) { return s.json("/query", `[]`) }, 422, "an object is accepted"},

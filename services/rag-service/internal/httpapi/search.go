@@ -15,6 +15,7 @@ const searchTopK = 10
 type searchRequest struct {
 	Question *string `json:"question" binding:"required"`
 	TopK     *int    `json:"top_k"`
+	where
 }
 
 type searchResponse struct {
@@ -57,6 +58,9 @@ func (a *API) search(c *gin.Context) error {
 	if req.TopK != nil {
 		question.TopK = *req.TopK
 	}
+	if err := req.where.apply(&question); err != nil {
+		return err
+	}
 	found, err := a.o.Service.Find(c.Request.Context(), question)
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func (a *API) search(c *gin.Context) error {
 		Timings: searchTimings{milliseconds(found.Took)},
 	}
 	for i, r := range found.Results {
-		_, citations := cite([]rag.Passage{r.Passage})
+		_, citations := cite(question, []rag.Passage{r.Passage})
 		out.Results[i] = searchResult{
 			Document: citations[0].Document, Source: r.Source, Title: r.Title, Page: citations[0].Page, ChunkID: r.Position,
 			Headings: append([]string{}, r.Headings...), Text: r.Text, Quote: r.Quote, Score: citations[0].Score,

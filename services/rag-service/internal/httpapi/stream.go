@@ -26,6 +26,7 @@ const (
 const (
 	citationsEvent = "citations"
 	sentenceEvent  = "sentence"
+	markedEvent    = "unsupported"
 	seamEvent      = "seam"
 	doneEvent      = "done"
 	errorEvent     = "error"
@@ -35,6 +36,7 @@ type foundEvent struct {
 	Citations []citation `json:"citations"`
 	Sources   []string   `json:"sources"`
 	Refused   bool       `json:"refused"`
+	Searched  string     `json:"search_question"`
 }
 
 type textEvent struct {
@@ -65,14 +67,16 @@ func (a *API) stream(c *gin.Context, q rag.Question) error {
 	answer, err := a.o.Service.Ask(c.Request.Context(), q, func(e rag.Event) {
 		switch {
 		case e.Found != nil:
-			sources, citations := cite(e.Found.Passages)
-			s.send(citationsEvent, foundEvent{citations, sources, e.Found.Refused})
+			sources, citations := cite(q, e.Found.Passages)
+			s.send(citationsEvent, foundEvent{citations, sources, e.Found.Refused, e.Found.Searched})
 		case e.Seam != nil:
 			s.send(seamEvent, brokenEvent{
 				From:   modelName{e.Seam.FromProvider, e.Seam.FromModel},
 				To:     modelName{e.Seam.ToProvider, e.Seam.ToModel},
 				Reason: e.Seam.Reason,
 			})
+		case e.Unsupported != nil:
+			s.send(markedEvent, unsupported(*e.Unsupported))
 		default:
 			s.send(sentenceEvent, textEvent{e.Text})
 		}

@@ -304,7 +304,7 @@ func notice(proved *checker, finish string, used, passages int) string {
 		notices = append(notices, fmt.Sprintf("The model read only the first %d passages: more did not fit.", used))
 	}
 	for i, g := range proved.grounds {
-		if g.silenced {
+		if g.orders != nil {
 			notices = append(notices, fmt.Sprintf("Passage %d has words that are addressed to a machine: the model was not shown them, and they prove nothing.", i+1))
 		}
 	}

@@ -150,8 +150,8 @@ func (c *checker) verdict(sentence string) (cited []int, reason string) {
 		grounds[i] = c.grounds[n-1]
 	}
 	where := named(cited)
-	if isOrder(words) {
-		return nil, "it speaks to a machine, not to a reader"
+	if isOrder(words) || c.language.obeys(words, c.grounds) {
+		return nil, "it repeats what a document says to a machine"
 	}
 	for _, fact := range slices.Sorted(maps.Keys(figures(words))) {
 		if !slices.ContainsFunc(grounds, func(g *ground) bool { return g.figures[fact] }) {

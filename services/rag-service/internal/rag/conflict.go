@@ -21,7 +21,11 @@ type Figure struct {
 	Citation   int    // number of the passage, from 1
 	Quote      string // the sentence or the row of a table
 	Superseded bool   // by its document's metadata, or by the days and words beside it
+}
 
+// mention is a figure with what it is compared by.
+type mention struct {
+	Figure
 	kind     string
 	compared string
 	terms    map[uint32]bool // of what it is about
@@ -64,15 +68,15 @@ func overBy(text, day string) bool {
 }
 
 // figuresOf lists the amounts, shares and lengths of time that a passage states.
-func (l *language) figuresOf(p Passage, number int, day string) []Figure {
+func (l *language) figuresOf(p Passage, number int, day string) []mention {
 	text, _ := withoutOrders(p.Text)
-	var out []Figure
+	var out []mention
 	for at, sentence := range chunk.Sentences(text) {
 		if slices.Contains(p.Headings, strings.Trim(sentence, "# ")) {
 			continue
 		}
 		plain := digits(sentence)
-		var here []Figure
+		var here []mention
 		for _, s := range statedIn(plain) {
 			if s.kind == "" || s.kind == "a" || s.kind == "p" {
 				continue
@@ -86,10 +90,12 @@ func (l *language) figuresOf(p Passage, number int, day string) []Figure {
 					value += "s"
 				}
 			}
-			f := Figure{
-				Value: value, Citation: number, Quote: cutWords(sentence, quoteWords), at: at,
-				kind: s.kind, compared: s.values[len(s.values)-1], terms: l.content(sentence),
-				Superseded: p.standing(day) == Superseded || overBy(part, day),
+			f := mention{
+				Figure: Figure{
+					Value: value, Citation: number, Quote: cutWords(sentence, quoteWords),
+					Superseded: p.standing(day) == Superseded || overBy(part, day),
+				},
+				at: at, kind: s.kind, compared: s.values[len(s.values)-1], terms: l.content(sentence),
 			}
 			if s.kind == "£" {
 				f.compared = s.values[0]
@@ -140,7 +146,7 @@ func (l *language) placesIn(text string) []bool {
 // conflicts finds figures of the passages that differ where they should not, or
 // of which one has superseded the other, as far as they bear on the question.
 func (l *language) conflicts(question string, passages []Passage, day string) []Conflict {
-	var all []Figure
+	var all []mention
 	for i, p := range passages {
 		all = append(all, l.figuresOf(p, i+1, day)...)
 	}
@@ -151,21 +157,25 @@ func (l *language) conflicts(question string, passages []Passage, day string) []
 		if used[i] {
 			continue
 		}
-		group := []Figure{f}
+		group := []mention{f}
 		members := []int{i}
 		for j := i + 1; j < len(all); j++ {
 			if g := all[j]; !used[j] && f.kind == g.kind && f.compared != g.compared && l.same(f, g) &&
-				!slices.ContainsFunc(group, func(other Figure) bool { return other.compared == g.compared && other.Citation == g.Citation }) {
+				!slices.ContainsFunc(group, func(other mention) bool { return other.compared == g.compared && other.Citation == g.Citation }) {
 				group, members = append(group, g), append(members, j)
 			}
 		}
-		if len(group) < 2 || !slices.ContainsFunc(group, func(f Figure) bool { return l.bears(f, passages[f.Citation-1], asked) }) {
+		if len(group) < 2 || !slices.ContainsFunc(group, func(f mention) bool { return l.bears(f, passages[f.Citation-1], asked) }) {
 			continue
 		}
 		for _, m := range members {
 			used[m] = true
 		}
-		if out = append(out, Conflict{group}); len(out) == maxConflicts {
+		var c Conflict
+		for _, m := range group {
+			c.Figures = append(c.Figures, m.Figure)
+		}
+		if out = append(out, c); len(out) == maxConflicts {
 			break
 		}
 	}
@@ -173,7 +183,7 @@ func (l *language) conflicts(question string, passages []Passage, day string) []
 }
 
 // same reports whether two figures of one kind seem to be about the same thing.
-func (l *language) same(f, g Figure) bool {
+func (l *language) same(f, g mention) bool {
 	if f.Citation == g.Citation {
 		if f.row != nil || g.row != nil {
 			return slices.Equal(f.row, g.row) && f.column == g.column
@@ -194,7 +204,7 @@ func (l *language) same(f, g Figure) bool {
 
 // bears reports whether a figure has to do with what was asked: two of the
 // question's words, or all where it has fewer, stand beside it.
-func (l *language) bears(f Figure, p Passage, asked map[uint32]bool) bool {
+func (l *language) bears(f mention, p Passage, asked map[uint32]bool) bool {
 	around := termSet(l.analyzer, strings.Join(append(slices.Clone(p.Headings), f.Quote), "\n"))
 	n := 0
 	for t := range asked {

@@ -17,7 +17,7 @@ var orders = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b(?:you are|act as|pretend to be|behave as)\s+(?:now\s+)?(?:an?\s+|the\s+|my\s+)?(?:\w+\s+)?(?:AI|assistant|chat ?bot|(?:large )?language model|LLM|GPT|robot|bot|DAN)\b`),
 	regexp.MustCompile(`(?i)\b(?:as an|dear|attention|note to|message to|instructions? (?:for|to)|hey|to (?:any|the|every)) (?:the |all |any )?(?:AI|assistants?|chat ?bots?|language models?|LLMs?|AI (?:systems?|models?|assistants?))\b`),
 	regexp.MustCompile(`(?i)\b(?:AI|assistants?|chat ?bots?|language models?|LLMs?|summari[sz]ers?)\b[^.!?]{0,30}\b(?:must|should|shall|will|is to|are to|has to|have to|please)\s+(?:now\s+|always\s+|only\s+|never\s+|not\s+)?(?:say|answer|reply|respond|write|output|state|tell|claim|print|repeat|ignore|add|append|recommend|cite|follow|obey)\b`),
-	regexp.MustCompile(`(?i)^\W*(?:please\s+|now\s+|instead,?\s+|only\s+|always\s+|just\s+|and\s+)*(?:say|answer|reply|respond|output|print|repeat|write)\s+(?:only\s+|exactly\s+|just\s+|back\s+|verbatim\s+)*(?:with\s+|that\s+|the (?:words?|following|sentence|text)\s*:?\s*|this\s*:?\s*)*[:"“'‘]`),
+	regexp.MustCompile(`(?i)^\W*(?:please\s+|now\s+|instead,?\s+|only\s+|always\s+|just\s+|and\s+)*(?:say|answer|reply|respond|output|print|repeat|write)\b\s*(?:only\s+|exactly\s+|just\s+|back\s+|verbatim\s+)*(?:with\s+|that\s+|the (?:words?|following|sentence|text)\s*|this\s*)*:?\s*["“'‘]`),
 	regexp.MustCompile(`(?i)\b(?:when|if|whenever|whatever)\b[^.!?]{0,40}\b(?:asked|question(?:ed)?|prompted|queried|quer(?:y|ies))\b[^.!?]{0,40}\b(?:say|answer|reply|respond|output|print)\b[^.!?]{0,20}[:"“'‘]`),
 	regexp.MustCompile(`(?i)\b(?:reveal|print|show|repeat|leak|output)\b[^.!?]{0,20}\b(?:system prompt|your (?:instructions|prompt|rules))\b`),
 	regexp.MustCompile(`(?i)(?:^|\n)\W{0,4}(?:system|assistant|user|human|developer|###\s*(?:instruction|response|system|input))\s*:`),
@@ -29,15 +29,14 @@ var template = regexp.MustCompile(`(?i)<\|?\s*/?(?:im_start|im_end|im_sep|endoft
 
 // withoutOrders leaves out of a passage what speaks to a language model: the
 // sentence that does, and the rest of its paragraph, which it may prepare. It
-// reports whether there was any.
-func withoutOrders(text string) (rest string, found bool) {
-	var kept []string
+// returns these apart; they are empty for nearly every passage.
+func withoutOrders(text string) (rest, orders string) {
+	var kept, left []string
 	for line := range strings.SplitSeq(text, "\n") {
 		if !isOrder(line) {
 			kept = append(kept, line)
 			continue
 		}
-		found = true
 		var before []string
 		for _, sentence := range chunk.Sentences(line) {
 			if isOrder(sentence) {
@@ -45,12 +44,16 @@ func withoutOrders(text string) (rest string, found bool) {
 			}
 			before = append(before, sentence)
 		}
-		// A mark that spans sentences is found in the line alone.
-		if joined := strings.Join(before, " "); !isOrder(joined) && joined != "" {
+		joined := strings.Join(before, " ")
+		if isOrder(joined) { // a mark that spans sentences
+			joined = ""
+		}
+		if joined != "" {
 			kept = append(kept, joined)
 		}
+		left = append(left, strings.TrimPrefix(line, joined))
 	}
-	return strings.Join(kept, "\n"), found
+	return strings.Join(kept, "\n"), strings.Join(left, "\n")
 }
 
 func isOrder(text string) bool {

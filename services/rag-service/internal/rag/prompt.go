@@ -2,6 +2,7 @@ package rag
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"signpost.internal/pkg/provider"
@@ -64,6 +65,9 @@ func prompt(q Question, passages []Passage, context int) (r provider.ChatRequest
 	}, used
 }
 
+// cited are the numbers of passages of another answer, with the space before them.
+var cited = regexp.MustCompile(`\s*` + citation.String())
+
 // earlier writes the latest turns that fit into so many tokens.
 func earlier(turns []Turn, room int) string {
 	var lines []string
@@ -72,7 +76,7 @@ func earlier(turns []Turn, room int) string {
 		if turns[i].Role == provider.Assistant {
 			who = "You"
 		}
-		line := who + ": " + strings.Join(strings.Fields(citation.ReplaceAllString(harmless(turns[i].Content), "")), " ")
+		line := who + ": " + tidy(harmless(cited.ReplaceAllString(turns[i].Content, "")))
 		if room -= tokens(line); room < 0 {
 			break
 		}

@@ -75,10 +75,7 @@ type Result struct {
 // no model.
 func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 	began := time.Now()
-	if err := s.checkQuestion(q); err != nil {
-		return Finding{}, err
-	}
-	if err := s.filled(ctx, q.collection()); err != nil {
+	if err := s.askable(ctx, q); err != nil {
 		return Finding{}, err
 	}
 	found, err := s.search(ctx, q, q.TopK)

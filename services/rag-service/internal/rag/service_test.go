@@ -29,6 +29,8 @@ type model struct {
 	down   bool
 	answer func(provider.ChatRequest) (string, error)
 	finish string // why it stops
+	// context is how many tokens it holds; 0 when that is not known.
+	context int
 
 	mu    sync.Mutex
 	calls []provider.ChatRequest
@@ -70,7 +72,7 @@ func (m *model) CheckModel(name string) error {
 }
 
 func (m *model) Status(context.Context) provider.Status {
-	return provider.Status{Provider: "ollama", Model: "llama3.2", Reachable: !m.down, Reason: "it is down"}
+	return provider.Status{Provider: "ollama", Model: "llama3.2", Reachable: !m.down, Context: m.context, Reason: "it is down"}
 }
 
 // reader reads a page from each line of a file, or from what split separates.
@@ -200,12 +202,15 @@ func (f *fixture) ask(t *testing.T, question string) rag.Answer {
 	}
 	var found *rag.Answer
 	text := ""
+	var marked []rag.Unsupported
 	aloud, err := f.Ask(t.Context(), q, func(e rag.Event) {
 		switch {
 		case e.Found != nil && found == nil && text == "":
 			found = e.Found
 		case e.Text != "" && found != nil:
 			text += e.Text
+		case e.Unsupported != nil && found != nil:
+			marked = append(marked, *e.Unsupported)
 		default:
 			t.Errorf("out of order: %+v", e)
 		}
@@ -219,7 +224,10 @@ func (f *fixture) ask(t *testing.T, question string) rag.Answer {
 	if text != answer.Text {
 		t.Errorf("the pieces are %q, the answer is %q", text, answer.Text)
 	}
-	if diff := cmp.Diff(answer.Passages, found.Passages); diff != "" || found.Refused != answer.Refused {
+	if diff := cmp.Diff(answer.Unsupported, marked); diff != "" {
+		t.Errorf("the sentences that were marked on the way differ (-answer +stream):\n%s", diff)
+	}
+	if diff := cmp.Diff(answer.Passages, found.Passages); diff != "" || found.Refused && !answer.Refused {
 		t.Errorf("found %+v (-answer +found):\n%s", found, diff)
 	}
 	return answer
@@ -279,7 +287,7 @@ func TestHalfASentenceIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestAnswerWithoutProofBecomesPassages(t *testing.T) {
+func TestAnswerWithoutProofBecomesARefusal(t *testing.T) {
 	for name, reply := range map[string]string{
 		"invented":  "It lasts for 90 days [1].",
 		"uncited":   "It lasts for 60 days.",
@@ -291,7 +299,8 @@ func TestAnswerWithoutProofBecomesPassages(t *testing.T) {
 			f.model.down = false
 			f.model.answer = func(provider.ChatRequest) (string, error) { return reply, nil }
 			answer := f.ask(t, "How long does breathing space last?")
-			if answer.Mode != rag.Passages || answer.Notice == "" || strings.Contains(answer.Text, reply) || !strings.Contains(answer.Text, "60 days") {
+			if answer.Mode != rag.Passages || !answer.Refused || answer.Notice == "" || strings.Contains(answer.Text, reply) || !strings.Contains(answer.Text, "60 days") ||
+				len(answer.Unsupported) != 1 || answer.Unsupported[0].Text != reply || answer.Unsupported[0].Reason == "" {
 				t.Errorf("answer %+v", answer)
 			}
 		})
