@@ -212,7 +212,9 @@ func (w *wave) ask(ctx context.Context, client *http.Client, url string) error {
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
 			return err
 		}
-		screen += e.Text
+		if name == "sentence" {
+			screen += e.Text
+		}
 		if name != "done" {
 			continue
 		}

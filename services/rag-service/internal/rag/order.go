@@ -70,14 +70,18 @@ var (
 	heading = regexp.MustCompile(`(?im)^(\W{0,4}(?:question|passages?|earlier|answer|system|assistant|user))\s*:`)
 )
 
-// harmless writes a text so that nothing in it can be taken for a part of the
-// prompt: neither for the number of a passage, nor for a heading, nor for the
-// mark of a chat template. Its words and figures stay.
+// harmless writes a passage so that nothing in it can be taken for a part of the
+// prompt: neither for the number of a passage, nor for a heading, nor for the mark
+// of a chat template. Its words and figures stay.
 func harmless(text string) string {
+	text = marker.ReplaceAllString(plainMarks(text), "($1)")
+	return heading.ReplaceAllString(text, "$1 –")
+}
+
+// plainMarks writes the marks of chat templates as plain signs.
+func plainMarks(text string) string {
 	text = strings.NewReplacer("<|", "‹", "|>", "›", "<<", "‹", ">>", "›", "[INST]", "(INST)", "[/INST]", "(/INST)").Replace(text)
-	text = template.ReplaceAllStringFunc(text, func(found string) string {
+	return template.ReplaceAllStringFunc(text, func(found string) string {
 		return strings.NewReplacer("<", "‹", ">", "›", "[", "(", "]", ")", "|", "").Replace(found)
 	})
-	text = marker.ReplaceAllString(text, "($1)")
-	return heading.ReplaceAllString(text, "$1 –")
 }

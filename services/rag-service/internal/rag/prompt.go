@@ -39,7 +39,7 @@ func prompt(q Question, passages []Passage, context int) (r provider.ChatRequest
 	if context == 0 {
 		context = assumedContext
 	}
-	ending := "Question: " + strings.TrimSpace(harmless(q.Text))
+	ending := "Question: " + strings.TrimSpace(plainMarks(q.Text))
 	room := context - maxAnswerTokens - spareTokens - tokens(instructions) - tokens(ending)
 	said := earlier(q.History, room/historyShare)
 	room -= tokens(said)
