@@ -345,7 +345,7 @@ func (c *Client) note(u *upstream, model string, err error) {
 	if verdict.next {
 		u.answered.Delete(model)
 		u.contexts.Delete(model) // another server may be in its place
-		c.probe.expire() // that it is ready no longer stands
+		c.probe.expire()         // that it is ready no longer stands
 	}
 	if verdict.blames {
 		u.setDown(true)

@@ -90,6 +90,7 @@ func page(n int) *int {
 	}
 	return &n
 }
+
 func whole(c *gin.Context, name string, otherwise int) (int, error) {
 	given, sent := c.GetQuery(name)
 	if !sent || given == "" {

@@ -36,7 +36,7 @@ func (r queryRequest) question() (rag.Question, error) {
 	for _, t := range r.History {
 		q.History = append(q.History, rag.Turn{Role: provider.Role(t.Role), Content: t.Content})
 	}
-	return q, r.where.apply(&q)
+	return q, r.apply(&q)
 }
 
 type queryResponse struct {

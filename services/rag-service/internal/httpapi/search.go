@@ -58,7 +58,7 @@ func (a *API) search(c *gin.Context) error {
 	if req.TopK != nil {
 		question.TopK = *req.TopK
 	}
-	if err := req.where.apply(&question); err != nil {
+	if err := req.apply(&question); err != nil {
 		return err
 	}
 	found, err := a.o.Service.Find(c.Request.Context(), question)
