@@ -175,7 +175,7 @@ func (r *Record) withdraw(l *Line, f *Fact, why string) {
 	}
 	l.edits = append(l.edits, edit{cut, ""})
 	if !f.Internal {
-		r.warn("Line %d: %s %s, and is left out of the letter with the words around it. Please check.", l.Number, f.Text, why)
+		r.doubt("Line %d: %s %s, and is left out of the letter with the words around it. Please check.", l.Number, f.Text, why)
 	}
 }
 
@@ -270,6 +270,7 @@ func (r *Record) supersede(said earlier, l *Line, p place, next *Fact) {
 		if q.line == l {
 			r.warnCorrected(l, q.fact, next)
 		} else {
+			q.fact.by, q.fact.byLine = next.Text, l.Number
 			r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", q.line.Number, q.fact.Text, l.Number, next.Text)
 		}
 	}
@@ -506,6 +507,7 @@ type (
 )
 
 func (r *Record) warnCorrected(l *Line, old, next *Fact) {
+	old.by, old.byLine = next.Text, l.Number
 	if !old.Internal && !next.Internal {
 		r.warn("Line %d corrects %s to %s: the letter has the corrected one.", l.Number, old.Text, next.Text)
 	}
@@ -541,7 +543,7 @@ func (r *Record) correctEarlier(said earlier, l *Line, old, next *Fact) {
 		if len(places) > 1 && len(of) > 0 && topicOf(p.line, p.fact).overlap(of) == 0 {
 			continue // the same figure of something else
 		}
-		p.fact.Superseded = true
+		p.fact.Superseded, p.fact.by, p.fact.byLine = true, next.Text, l.Number
 		p.line.edits = append(p.line.edits, edit{span{p.fact.Start, p.fact.End}, next.Text})
 		r.warn("Line %d says %s, which line %d corrects to %s: the letter has the corrected one.", p.line.Number, p.fact.Text, l.Number, next.Text)
 	}

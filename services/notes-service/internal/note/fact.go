@@ -50,6 +50,13 @@ type Fact struct {
 	Internal bool
 	// Superseded facts were corrected later in the notes.
 	Superseded bool
+	// Day is the day that a date means, in ISO 8601, read against the day of the
+	// notes; "" where that is not certain. Urgency of an action is "urgent",
+	// "dated" or "". Both are set by [Record.Analyse].
+	Day, Urgency string
+
+	by     string // what a superseded fact was corrected to, "" for nothing
+	byLine int    // where
 }
 
 // span is a half-open byte range of a line.

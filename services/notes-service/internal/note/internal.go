@@ -309,9 +309,9 @@ func (r *Record) warnInternal() {
 			f.Internal = len(l.hiddenIn(span{f.Start, f.End})) > 0
 		}
 		switch {
-		case len(l.hidden) == 0 || l.blank():
+		case len(l.hidden) == 0 || l.blank(), machineRE.MatchString(l.Text):
 		case l.allHidden() && safetyRE.MatchString(l.Text) && !markRE.MatchString(l.Text) && !labelRE.MatchString(l.Text):
-			r.warn("Line %d speaks of somebody's safety: it was held back, for others at home may read the letter.", l.Number)
+			r.doubt("Line %d speaks of somebody's safety: it was held back, for others at home may read the letter.", l.Number)
 		case l.allHidden():
 			r.warn("Line %d is marked internal: it is not in the letter.", l.Number)
 		default:
@@ -564,6 +564,12 @@ func (r *Record) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
+// doubt is a warning of what the adviser must settle before the letter goes out.
+func (r *Record) doubt(format string, args ...any) {
+	r.warn(format, args...)
+	r.doubts++
+}
+
 func (r *Record) endsLater(from int) bool {
 	for _, l := range r.Lines[from:] {
 		trimmed := strings.TrimSpace(l.Text)
@@ -796,6 +802,9 @@ func (h *hider) marked(text string) (span, strength) {
 	}
 	if name := h.record.subjects.notFor(text); name.start >= 0 {
 		return name, marked
+	}
+	if m := machineRE.FindStringIndex(text); m != nil {
+		return span{m[0], m[1]}, marked
 	}
 	if m := hushRE.FindStringIndex(text); m != nil {
 		return span{m[0], m[1]}, marked

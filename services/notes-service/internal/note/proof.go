@@ -19,20 +19,19 @@ type proof struct {
 	items    []item
 	byLine   map[int][]int // line number to indices of items
 	names    string        // the client's name, lower case
-	rejected []string
-	accepted int
+	headings []Sentence
+	out      outcome
 }
 
-// prove returns the letter's sections: the accepted sentences of the draft, and
-// the rule's own wording for whatever no accepted sentence covers. The strings
-// say what was not accepted and why; the number is that of accepted sentences.
-func (r *Record) prove(d draft, clientName string) (Sections, []string, int) {
+// newProof makes the record ready to be proved against.
+func (r *Record) newProof(clientName string) *proof {
 	p := &proof{items: r.items(), byLine: map[int][]int{}, names: strings.ToLower(clientName)}
 	heading := ""
 	for i := range p.items {
 		it := &p.items[i]
 		if it.sentence.heading {
 			heading = strings.TrimSuffix(it.sentence.Text, ":")
+			p.headings = append(p.headings, it.sentence)
 			continue
 		}
 		if it.sentence.gap {
@@ -41,26 +40,42 @@ func (r *Record) prove(d draft, clientName string) (Sections, []string, int) {
 		it.under = heading
 		p.byLine[it.line.Number] = append(p.byLine[it.line.Number], i)
 	}
-	return Sections{
-		Matters: p.section("matters_discussed", "", d.Matters),
-		Ours:    p.section("our_actions", Us, d.Ours),
-		Yours:   p.section("your_actions", Client, d.Yours),
-	}, p.rejected, p.accepted
+	return p
+}
+
+// prove makes the letter's sections of a draft: its accepted sentences, and the
+// rule's own wording for whatever no accepted sentence covers.
+func (r *Record) prove(d draft, clientName string) *outcome {
+	p := r.newProof(clientName)
+	p.out.sections = Sections{
+		Matters: p.section(MattersSection, d.Matters),
+		Ours:    p.section(OursSection, d.Ours),
+		Yours:   p.section(YoursSection, d.Yours),
+	}
+	return &p.out
 }
 
 // section proves one list of the draft and fills it up by rule.
-func (p *proof) section(name string, owner Owner, drafted []draftSentence) []Sentence {
+func (p *proof) section(name Section, drafted []draftSentence) []Sentence {
+	owner := ownerOf(name)
 	var accepted []Sentence
-	for i, d := range drafted {
+	failed := map[int]bool{} // lines that a failed sentence names
+	fail := func(text string, lines []int, reason string) {
+		p.out.failed++
+		p.out.checks = append(p.out.checks, Check{Section: name, Text: text, Lines: lines, Outcome: Failed, Reason: reason})
+		for _, line := range lines {
+			failed[line] = true
+		}
+	}
+	for _, d := range drafted {
 		if reason := p.fault(d, owner); reason != "" {
-			p.rejected = append(p.rejected, fmt.Sprintf("%s, sentence %d: %s", name, i+1, reason))
+			fail(d.Text, d.Lines, reason)
 			continue
 		}
 		lines := slices.Clone(d.Lines)
 		slices.Sort(lines)
 		accepted = append(accepted, Sentence{Text: sentence(strings.Join(strings.Fields(d.Text), " ")), Lines: slices.Compact(lines)})
 	}
-	var out []Sentence
 	covered := map[int]bool{} // lines all of whose items accepted sentences cover
 	for i := range p.items {
 		it := &p.items[i]
@@ -71,34 +86,40 @@ func (p *proof) section(name string, owner Owner, drafted []draftSentence) []Sen
 		if _, seen := covered[line]; !seen {
 			covered[line] = true
 		}
-		if p.restates(accepted, it) {
-			continue
+		if !p.restates(accepted, it) {
+			covered[line] = false
 		}
-		covered[line] = false
 	}
-	used := map[int]bool{}
-	for i, s := range accepted {
-		for _, line := range s.Lines {
-			used[i] = used[i] || covered[line]
-		}
-		if used[i] {
-			p.accepted++
+	var out []Sentence
+	for _, s := range accepted {
+		if slices.ContainsFunc(s.Lines, func(line int) bool { return covered[line] }) {
+			p.out.accepted++
+			p.out.checks = append(p.out.checks, Check{Section: name, Text: s.Text, Lines: s.Lines, Outcome: Proved})
 			out = append(out, s)
 		} else {
-			p.rejected = append(p.rejected, fmt.Sprintf("%s: a sentence leaves out part of line %d", name, s.Lines[0]))
+			fail(s.Text, s.Lines, fmt.Sprintf("it leaves out part of line %d", s.Lines[0]))
 		}
 	}
 	for i := range p.items {
 		it := &p.items[i]
+		var add Sentence
 		switch {
 		case it.sentence.heading && owner == "" && (i+1 == len(p.items) || p.items[i+1].sentence.heading):
 			out = append(out, Sentence{Text: it.sentence.Text, Lines: it.sentence.Lines})
+			continue
 		case it.sentence.heading || it.owner != owner || covered[it.line.Number]:
+			continue
 		case it.under != "" && owner == "":
-			out = append(out, Sentence{Text: it.under + ": " + it.sentence.Text, Lines: it.sentence.Lines})
+			add = Sentence{Text: it.under + ": " + it.sentence.Text, Lines: it.sentence.Lines}
 		default:
-			out = append(out, it.whole())
+			add = it.whole()
 		}
+		p.out.omitted++
+		p.out.checks = append(p.out.checks, Check{Section: name, Text: add.Text, Lines: add.Lines, Outcome: Added, Reason: fmt.Sprintf("the draft does not say all that line %d says", it.line.Number)})
+		if failed[it.line.Number] {
+			add.Text = flagMark + add.Text + flagNote
+		}
+		out = append(out, add)
 	}
 	slices.SortStableFunc(out, func(a, b Sentence) int { return cmp.Compare(a.Lines[0], b.Lines[0]) })
 	return out
@@ -127,6 +148,9 @@ func (p *proof) evidence(lines []int, owner Owner) (evidence, string) {
 			}
 			found = true
 			b.WriteString(it.said() + "\n" + it.whole().Text + "\n")
+			if it.under != "" {
+				b.WriteString(it.under + ".\n")
+			}
 			for _, w := range contentWords(it.under) {
 				e.words[stem(w)] = true
 			}
@@ -189,7 +213,7 @@ func (p *proof) fault(d draftSentence, owner Owner) string {
 		for i := f.Start; i < f.End; i++ {
 			taken[i] = true
 		}
-		if !slices.ContainsFunc(canonical(f), func(form string) bool { return e.facts[form] }) {
+		if !e.facts[canonical(f)[0]] { // the fullest form: a year must stand in the lines too
 			return fmt.Sprintf("the %s “%s” is not in %s", f.Kind, f.Text, where)
 		}
 	}
@@ -203,6 +227,12 @@ func (p *proof) fault(d draftSentence, owner Owner) string {
 		if !e.nums[n] {
 			return fmt.Sprintf("the number “%s” is not in %s", n, where)
 		}
+	}
+	switch {
+	case owner == Us && youPromiseRE.MatchString(text) && !youPromiseRE.MatchString(e.text):
+		return "it gives to the client what we are to do"
+	case owner == Client && usPromiseRE.MatchString(text):
+		return "it gives to us what the client is to do"
 	}
 	if owner == "" && promiseRE.MatchString(text) {
 		return "it promises or asks something under the matters discussed"
@@ -218,7 +248,7 @@ func (p *proof) fault(d draftSentence, owner Owner) string {
 	lower := strings.ToLower(e.text)
 	for _, m := range nameRE.FindAllStringIndex(string(rest), -1) {
 		name := text[m[0]:m[1]]
-		if startsSentence(text, m[0]) || name == "I" {
+		if name == "I" || startsSentence(text, m[0]) && p.opener(name, e) {
 			continue
 		}
 		base := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(name, "'s"), "’s"))
@@ -237,6 +267,13 @@ func (p *proof) fault(d draftSentence, owner Owner) string {
 		return "most of it does not stand in " + where
 	}
 	return ""
+}
+
+// opener tells whether a word with which a sentence begins names nobody: a word of
+// every letter, or of the lines.
+func (p *proof) opener(word string, e evidence) bool {
+	lower := strings.ToLower(word)
+	return openers[lower] || plainWords[lower] || e.words[stem(lower)] || baseVerb(lower) != "" || strings.Contains(p.names, lower)
 }
 
 func startsSentence(text string, i int) bool {

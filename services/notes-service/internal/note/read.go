@@ -12,8 +12,10 @@ type Record struct {
 	// Warnings tell the adviser what the rules could not settle.
 	Warnings []string
 
-	subjects   subjects
-	twoClients bool
+	subjects       subjects
+	twoClients     bool
+	twoClientLines []int
+	doubts         int // warnings that the adviser must settle
 }
 
 // Line is one line of the notes.

@@ -48,7 +48,7 @@ var (
 	headingRE    = regexp.MustCompile(`^[\p{L}][\p{L}\d &/'’()-]{0,48}:$`)
 	capsHeadRE   = regexp.MustCompile(`^[\p{Lu}][\p{Lu} &/'’-]{3,40}$`)
 	twoClientsRE = regexp.MustCompile(`\b(?:(?i:(?:ct|cl|clt)[12]|client [12])(?:$|[^/.:\d])|(?i:clients?) [AB]\b|(?i:both clients|two clients|joint clients|other client|second client)\b|(?:CTs|cts|Clients|clients)\b(?:$|[^'’])|(?:Mr|Mrs|Ms) (?:and|&) (?:Mr|Mrs|Ms) \p{Lu})`)
-	machineRE    = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget) (?:all |any |the |your )*(?:previous|prior|above|earlier|other) (?:instructions?|prompts?|rules?|notes)|\b(?:system prompt|you are (?:now )?an? (?:ai|assistant|language model)|as an ai)\b`)
+	machineRE    = foldedRE(`\b(?:ignore|disregard|forget|override|bypass) (?:all |any |the |your |my |these |of )*(?:previous|prior|above|earlier|other|preceding|system|safety|foregoing) (?:instructions?|prompts?|rules?|notes|text|guidelines|messages?)|\b(?:system prompt|developer mode|jailbreak|prompt injection|you are (?:now )?(?:an? )?(?:ai|assistant|language model|chatbot|llm|chatgpt|bot)|as an ai(?: language model)?|new instructions?:|end of (?:notes|prompt|instructions)\b|<\|?(?:im_start|im_end|system|endoftext)\|?>|\[/?inst\]|###\s*(?:system|instruction))|^\W*(?:system|assistant|user|ai|llm|chatgpt|model|bot)\s*:|\b(?:respond|reply|answer|output) (?:only )?(?:with|in|as) (?:json|xml|the (?:word|phrase|text)|only)|\b(?:write|say|state|tell (?:the |her|him|them)?(?:client)?|put|add|include)\b[^.;]{0,30}\bin (?:the|your) (?:output|response|answer|reply)\b`)
 	wordRE       = regexp.MustCompile(`[\p{L}\d&.'’/-]+`)
 )
 
@@ -462,9 +462,13 @@ var (
 // and reads each for something to be done.
 func (r *Record) findActions() {
 	for _, l := range r.Lines {
-		if !l.allHidden() && twoClientsRE.MatchString(l.Text) && !r.twoClients {
+		if l.allHidden() || !twoClientsRE.MatchString(l.Text) {
+			continue
+		}
+		r.twoClientLines = append(r.twoClientLines, l.Number)
+		if !r.twoClients {
 			r.twoClients = true
-			r.warn("Line %d speaks of more than one client: the letter does not guess which one is meant. Please check who each point is about.", l.Number)
+			r.doubt("Line %d speaks of more than one client: the letter does not guess which one is meant. Please check who each point is about.", l.Number)
 		}
 	}
 	var section Owner
@@ -505,7 +509,7 @@ func (r *Record) findActions() {
 		}
 		for _, s := range l.segments {
 			if s.action && s.owner == Unknown && !s.hidden {
-				r.warn("Line %d reads like something to be done, but does not say for certain by whom: it stands under the matters discussed.", l.Number)
+				r.doubt("Line %d reads like something to be done, but does not say for certain by whom: it stands under the matters discussed.", l.Number)
 				break
 			}
 		}
@@ -619,7 +623,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 			if n := len(all); n > 0 && s.action && s.owner != Unknown && all[n-1].action && all[n-1].owner != s.owner && !all[n-1].hidden &&
 				(endsTakenBack.MatchString(text[all[n-1].start:all[n-1].end]) || startsTakenBack.MatchString(text[s.start:s.end])) {
 				all[n-1].hidden, all[n-1].action = true, false
-				r.warn("Line %d gives something to be done to somebody else than it first said: the letter has the later.", l.Number)
+				r.doubt("Line %d gives something to be done to somebody else than it first said: the letter has the later.", l.Number)
 			}
 			all = append(all, s)
 			context = behind(text, end)
@@ -766,9 +770,18 @@ var fromRE = foldedRE(`\b(?:from|starting|appt|appointment|meeting|(?:appt|appoi
 
 // look adds the warnings that concern the notes as a whole.
 func (r *Record) look() {
+	words := 0
 	for _, l := range r.Lines {
 		if machineRE.MatchString(l.Text) {
-			r.warn("Line %d reads like an instruction to a machine: it was treated as text.", l.Number)
+			r.doubt("Line %d reads like an instruction to a machine: it was not obeyed, and is not in the letter.", l.Number)
 		}
+		words += len(contentWords(l.Text))
+	}
+	if words < minWords {
+		r.doubt("The notes are too short for a letter of advice: please check that all of them were sent.")
 	}
 }
+
+// minWords is how many words of matter notes have, at least, that are more than a
+// reminder.
+const minWords = 5

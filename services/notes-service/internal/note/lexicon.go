@@ -1,0 +1,123 @@
+package note
+
+import (
+	_ "embed"
+	"regexp"
+	"strings"
+)
+
+// The lists that the case record is read by.
+var (
+	//go:embed debts.txt
+	debtsText string
+	//go:embed options.txt
+	optionsText string
+	//go:embed countries.txt
+	countriesText string
+	//go:embed checklist.txt
+	checklistText string
+
+	debtKinds   = parseTerms(debtsText)
+	optionTerms = parseTerms(optionsText)
+	countries   = parseTerms(countriesText)
+	checklist   = parseChecklist(checklistText)
+)
+
+// term is a thing with the phrases that speak of it.
+type term struct {
+	name, class string
+	re          *regexp.Regexp
+}
+
+// parseTerms reads lines of "name | phrases" or "name | class | phrases".
+func parseTerms(text string) []term {
+	var all []term
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSpace(line), "|")
+		if len(fields) < 2 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		t := term{name: strings.TrimSpace(fields[0]), re: phrases(fields[len(fields)-1])}
+		if len(fields) > 2 {
+			t.class = strings.TrimSpace(fields[1])
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// phrases compiles phrases with commas between; nil where there are none.
+func phrases(list string) *regexp.Regexp {
+	var all []string
+	for p := range strings.SplitSeq(list, ",") {
+		p = strings.ToLower(strings.TrimSpace(p))
+		if p == "" || strings.HasPrefix(p, "@") {
+			continue
+		}
+		open := strings.HasSuffix(p, "*")
+		pattern := regexp.QuoteMeta(strings.TrimSuffix(p, "*"))
+		if open {
+			pattern += `[\w'’-]*`
+		}
+		all = append(all, pattern)
+	}
+	if all == nil {
+		return nil
+	}
+	return regexp.MustCompile(`(?:^|[^\pL\d])(` + strings.Join(all, "|") + `)(?:$|[^\pL\d])`)
+}
+
+// find returns the place of the first phrase in a text.
+func find(re *regexp.Regexp, text string) (span, bool) {
+	lower := strings.ToLower(text)
+	if re == nil || len(lower) != len(text) {
+		if re == nil {
+			return span{}, false
+		}
+		lower = text
+	}
+	m := re.FindStringSubmatchIndex(lower)
+	if m == nil {
+		return span{}, false
+	}
+	return span{m[2], m[3]}, true
+}
+
+// question is one item of the checklist.
+type question struct {
+	id, text         string
+	present, applies *regexp.Regexp
+	special          string // what stands after "@"
+	countries        []string
+}
+
+func parseChecklist(text string) []question {
+	var all []question
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		key, value, ok := strings.Cut(line, ": ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		switch key {
+		case "present", "applies", "country":
+			q := &all[len(all)-1]
+			switch key {
+			case "present":
+				q.present = phrases(value)
+				if strings.HasPrefix(value, "@") {
+					q.special = strings.TrimPrefix(value, "@")
+				}
+			case "applies":
+				q.applies = phrases(value)
+			default:
+				for c := range strings.SplitSeq(value, ",") {
+					q.countries = append(q.countries, strings.TrimSpace(c))
+				}
+			}
+		default:
+			all = append(all, question{id: key, text: value})
+		}
+	}
+	return all
+}
