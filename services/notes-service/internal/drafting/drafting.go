@@ -125,7 +125,7 @@ func (w *Writer) Draft(ctx context.Context, r Request) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Draft{ID: w.o.NewID(), Note: letter, Template: t, Unproved: unproved(letter)}
+	d := &Draft{ID: w.o.NewID(), Note: letter, Template: t, Unproved: letter.Unproved}
 	content := template.Content{
 		Reference: r.Reference, Date: r.Date,
 		Matters: section(letter.Matters, note.NoMatters), Ours: section(letter.Ours, note.NoOurs), Yours: section(letter.Yours, note.NoYours),
@@ -151,14 +151,6 @@ func section(text, none string) string {
 		return ""
 	}
 	return text
-}
-
-// unproved says why a letter is not ready.
-func unproved(l *note.Letter) string {
-	if n := len(l.Warnings); n > 0 {
-		return fmt.Sprintf("%d %s of the notes must be looked at (see the warnings)", n, map[bool]string{true: "point", false: "points"}[n == 1])
-	}
-	return ""
 }
 
 // Method says how a PDF was made.

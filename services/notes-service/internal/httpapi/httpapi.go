@@ -58,12 +58,13 @@ func New(o Options) *API { return &API{options: o} }
 
 // Reads are the routes that store nothing though their method could, as for
 // [httpserver.Options].
-func Reads() []string { return []string{"POST /convert"} }
+func Reads() []string { return []string{"POST /analyse", "POST /convert"} }
 
 // Register adds the routes.
 func (a *API) Register(router gin.IRouter) {
 	router.GET("/", httpserver.Limit(4<<10, 10*time.Second), a.root)
 	router.POST("/convert", httpserver.Limit(maxBody, a.options.Timeout+30*time.Second), problem.Handler(a.convert))
+	a.registerRecord(router)
 	router.GET("/templates", httpserver.Limit(4<<10, 10*time.Second), problem.Handler(a.templates))
 }
 
@@ -79,6 +80,7 @@ func (a *API) root(c *gin.Context) {
 			"health":    "GET /health",
 			"ready":     "GET /ready",
 			"metrics":   "GET /metrics",
+			"analyse":   "POST /analyse",
 			"convert":   "POST /convert",
 			"templates": "GET /templates",
 			"switch":    "GET, PUT /admin/provider",
@@ -121,32 +123,22 @@ type response struct {
 	Template  string   `json:"template"`
 	Ready     bool     `json:"ready"`
 	NotProved string   `json:"not_proved"` // why it is not ready; empty when it is
+	proofBody
 	// Document is the letter's file, when another format is asked for within JSON.
 	Document *document `json:"document,omitempty"`
-}
-
-// fact is what the notes say, with its place.
-type fact struct {
-	Kind       note.Kind `json:"kind"`
-	Value      string    `json:"value"`
-	Text       string    `json:"text"`
-	Line       int       `json:"line"`
-	Period     string    `json:"period,omitempty"`
-	Internal   bool      `json:"internal,omitempty"`
-	Superseded bool      `json:"superseded,omitempty"`
-}
-
-// action is a fact of that kind.
-type action struct {
-	fact
-	Owner    note.Owner `json:"owner"`
-	Deadline *string    `json:"deadline"` // as said; null when the notes say none
 }
 
 func (a *API) convert(c *gin.Context) error {
 	var req order
 	if err := httpserver.BindJSON(c, &req); err != nil {
 		return err
+	}
+	if wantsStream(c) {
+		r, err := req.request()
+		if err != nil {
+			return err
+		}
+		return a.stream(c, r)
 	}
 	format, err := formatOf(c, trimmed(req.Format))
 	if err != nil {
@@ -156,7 +148,7 @@ func (a *API) convert(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.options.Drafts.Draft(c.Request.Context(), r)
+	d, err := a.draft(c, r)
 	if err != nil {
 		return err
 	}
@@ -185,26 +177,11 @@ func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode
 
 func wire(d *drafting.Draft) response {
 	l := d.Note
-	out := response{
+	return response{
 		ID: d.ID, Template: d.Template.Name, Ready: d.Ready(), NotProved: d.Unproved,
 		Matters: l.Matters, Ours: l.Ours, Yours: l.Yours, FullText: l.FullText,
 		Method: l.Method, Provider: l.Provider, Model: l.Model, Fallback: l.Fallback, Notice: l.Notice,
 		Warnings: warnings(d),
-		Facts:    make([]any, len(l.Facts)),
+		Facts:    factsOf(l.Record.Facts), proofBody: proofOf(l),
 	}
-	for i, f := range l.Facts {
-		plain := fact{
-			Kind: f.Kind, Value: f.Value, Text: f.Text, Line: f.Line, Period: f.Period,
-			Internal: f.Internal, Superseded: f.Superseded,
-		}
-		out.Facts[i] = plain
-		if f.Kind == note.Action {
-			a := action{fact: plain, Owner: f.Owner}
-			if f.Deadline != "" {
-				a.Deadline = &f.Deadline
-			}
-			out.Facts[i] = a
-		}
-	}
-	return out
 }

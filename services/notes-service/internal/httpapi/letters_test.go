@@ -37,7 +37,7 @@ func TestFormats(t *testing.T) {
 		"a broken date":     {body: `, "letter_date": "1 May\n2026"`, status: 422, kind: "application/problem+json"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequestWithContext(t.Context(), "POST", "/convert"+tc.query, strings.NewReader(`{"notes": "`+notes+`"`+tc.body+`}`))
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/convert"+tc.query, strings.NewReader(`{"notes": "`+notes+`\nWill ring Cabot."`+tc.body+`}`))
 			r.Header.Set("Content-Type", "application/json")
 			if tc.accept != "" {
 				r.Header.Set("Accept", tc.accept)

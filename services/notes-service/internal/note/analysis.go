@@ -291,9 +291,12 @@ func (r *Record) debts(l *Line) []Debt {
 		if f.Kind != Amount {
 			continue
 		}
+		if f.Superseded {
+			continue
+		}
 		start := from
 		from = f.End
-		if f.Internal || f.Superseded || f.Period != "" {
+		if f.Internal || f.Period != "" {
 			continue
 		}
 		tail := ahead(l.Text, f.End)

@@ -84,6 +84,9 @@ func TestAnHonestModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			up := start(t, reply(t, goodMatters, goodOurs, goodYours))
 			letter := convert(t, up, modelNotes)
+			if letter.Unproved != "" || letter.Repaired || len(letter.Checks) != 5 || len(letter.Provenance) != 5 {
+				t.Errorf("not proved %q, repaired %t, checks %+v", letter.Unproved, letter.Repaired, letter.Checks)
+			}
 			if letter.Method != note.Model || letter.Notice != "" || letter.Provider != name || letter.Model == "" {
 				t.Errorf("method %q, provider %q, model %q, notice %q", letter.Method, letter.Provider, letter.Model, letter.Notice)
 			}
@@ -140,7 +143,7 @@ func TestALyingModel(t *testing.T) {
 		{name: "no such line", matters: append(goodMatters, said{"Rent is up to date.", []int{77}}), lie: "zzz", truth: "£650", reason: "line 77"},
 		{name: "an internal line", matters: append(goodMatters, said{"A zebra was mentioned.", []int{3}}), lie: "zebra", truth: "£650", reason: "line 3"},
 		{name: "no line at all", matters: append(goodMatters, said{"You are welcome to call us.", []int{}}), lie: "welcome", truth: "£650", reason: "names no line"},
-		{name: "made up", matters: append(goodMatters, said{"Breathing space could help with stress at home.", []int{2}}), lie: "stress", truth: "£650", reason: "most of it"},
+		{name: "made up", matters: append(goodMatters, said{"Breathing space could help with stress at home.", []int{2}}), lie: "stress", truth: "£650", reason: "Breathing"},
 		{name: "number in words", matters: with(goodMatters, 1, said{"Your rent is £650 a month and two months behind.", []int{2}}), lie: "behind", truth: "up to date", reason: "number"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -160,6 +163,14 @@ func TestALyingModel(t *testing.T) {
 			}
 			if !strings.Contains(letter.FullText, tc.truth) {
 				t.Errorf("the letter lacks %q:\n%s", tc.truth, letter.FullText)
+			}
+			if letter.Unproved == "" || !letter.Repaired {
+				t.Errorf("not proved: %q, repaired %t", letter.Unproved, letter.Repaired)
+			}
+			for _, c := range letter.Checks {
+				if c.Outcome == note.Proved && strings.Contains(c.Text, tc.lie) {
+					t.Errorf("presented as proved: %+v", c)
+				}
 			}
 			if !strings.Contains(letter.Notice, tc.reason) || tc.reason != "" && letter.Notice == "" {
 				t.Errorf("notice %q lacks %q", letter.Notice, tc.reason)
@@ -245,5 +256,69 @@ func TestInstructionsInTheNotesAreText(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(letter.Warnings, "\n"), "instruction to a machine") {
 		t.Errorf("warnings: %q", letter.Warnings)
+	}
+}
+
+// scripted is a model that gives one answer after the other.
+type scripted struct {
+	answers []string
+	asked   []provider.ChatRequest
+}
+
+func (s *scripted) Provider() string { return "scripted" }
+func (s *scripted) Model() string    { return "model" }
+
+func (s *scripted) Chat(_ context.Context, r provider.ChatRequest) (*provider.ChatResponse, error) {
+	s.asked = append(s.asked, r)
+	return &provider.ChatResponse{Content: s.answers[min(len(s.asked), len(s.answers))-1], Provider: "scripted", Model: "model"}, nil
+}
+
+// A draft that fails is repaired once, with the reasons; a second that is no better
+// is not taken.
+func TestRepair(t *testing.T) {
+	lying := append([]said{{"You owe Lowell £999. The reference is LW/55120.", []int{1}}}, goodMatters[1:]...)
+	bad, good := reply(t, lying, goodOurs, goodYours), reply(t, goodMatters, goodOurs, goodYours)
+	worse := reply(t, []said{{"All is well.", []int{1}}}, goodOurs, goodYours)
+	for _, tc := range []struct {
+		name    string
+		answers []string
+		calls   int
+		ready   bool
+	}{
+		{"at once", []string{good}, 1, true},
+		{"repaired", []string{bad, good}, 2, true},
+		{"not repaired", []string{bad, bad}, 2, false},
+		{"made worse", []string{bad, worse}, 2, false},
+		{"broken the second time", []string{bad, "no JSON"}, 2, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			model := &scripted{answers: tc.answers}
+			var stages []note.Stage
+			ctx := note.WithProgress(t.Context(), func(s note.Stage) { stages = append(stages, s) })
+			letter, err := note.New(note.Options{Chat: model, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)}).Convert(ctx, modelNotes, "Sam Example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(model.asked) != tc.calls || letter.Repaired != (tc.calls == 2) || (letter.Unproved == "") != tc.ready {
+				t.Errorf("%d calls, repaired %t, not proved %q", len(model.asked), letter.Repaired, letter.Unproved)
+			}
+			for _, r := range model.asked {
+				if r.Temperature != 0 || len(r.Schema) == 0 {
+					t.Errorf("temperature %v, schema %d bytes", r.Temperature, len(r.Schema))
+				}
+			}
+			if tc.calls == 2 {
+				last := model.asked[1].Messages
+				if !strings.Contains(last[len(last)-1].Content, "£999") {
+					t.Errorf("the second request gives no reason: %q", last[len(last)-1].Content)
+				}
+			}
+			if strings.Contains(letter.FullText, "999") || strings.Contains(letter.FullText, "⚠") == tc.ready {
+				t.Errorf("ready %t:\n%s", tc.ready, letter.FullText)
+			}
+			if stages[0] != note.StageRead || stages[1] != note.StageDraft || stages[2] != note.StageProof {
+				t.Errorf("stages %v", stages)
+			}
+		})
 	}
 }

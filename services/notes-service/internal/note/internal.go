@@ -309,7 +309,7 @@ func (r *Record) warnInternal() {
 			f.Internal = len(l.hiddenIn(span{f.Start, f.End})) > 0
 		}
 		switch {
-		case len(l.hidden) == 0 || l.blank(), machineRE.MatchString(l.Text):
+		case len(l.hidden) == 0 || l.blank(), hinted(l.Text, machineHints, machineRE) != nil:
 		case l.allHidden() && safetyRE.MatchString(l.Text) && !markRE.MatchString(l.Text) && !labelRE.MatchString(l.Text):
 			r.doubt("Line %d speaks of somebody's safety: it was held back, for others at home may read the letter.", l.Number)
 		case l.allHidden():
@@ -803,7 +803,7 @@ func (h *hider) marked(text string) (span, strength) {
 	if name := h.record.subjects.notFor(text); name.start >= 0 {
 		return name, marked
 	}
-	if m := machineRE.FindStringIndex(text); m != nil {
+	if m := hinted(text, machineHints, machineRE); m != nil {
 		return span{m[0], m[1]}, marked
 	}
 	if m := hushRE.FindStringIndex(text); m != nil {

@@ -768,20 +768,26 @@ func (l *Line) deadline(s segment) string {
 
 var fromRE = foldedRE(`\b(?:from|starting|appt|appointment|meeting|(?:appt|appointment|meeting|visit) on)\s+(?:the\s+)?$`)
 
+var machineHints = []string{
+	"ignore", "disregard", "forget", "overrid", "bypass", "prompt", "developer mode", "jailbreak", "you are", "an ai", "instruction", "end of", "<", "[inst", "[/inst", "#", ":",
+	"respond", "reply", "answer", "output", "response",
+}
+
 // look adds the warnings that concern the notes as a whole.
 func (r *Record) look() {
-	words := 0
+	words, facts := 0, 0
 	for _, l := range r.Lines {
-		if machineRE.MatchString(l.Text) {
+		facts += len(l.Facts)
+		if hinted(l.Text, machineHints, machineRE) != nil {
 			r.doubt("Line %d reads like an instruction to a machine: it was not obeyed, and is not in the letter.", l.Number)
 		}
 		words += len(contentWords(l.Text))
 	}
-	if words < minWords {
+	if words < minWords && facts == 0 {
 		r.doubt("The notes are too short for a letter of advice: please check that all of them were sent.")
 	}
 }
 
-// minWords is how many words of matter notes have, at least, that are more than a
-// reminder.
-const minWords = 5
+// minWords is how many words of matter notes without a figure or date have, at
+// least, that are more than a reminder.
+const minWords = 4
