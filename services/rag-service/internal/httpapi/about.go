@@ -21,17 +21,19 @@ func (a *API) root(c *gin.Context) error {
 	c.JSON(http.StatusOK, root{
 		Service: "rag-service", Status: "healthy", VectorstoreReady: ready,
 		Endpoints: map[string]string{
-			"POST /query":              "Ask the manuals: {\"question\": …, \"top_k\": 4}. With Accept: text/event-stream the answer comes sentence by sentence.",
-			"POST /search":             "Find passages without an answer: {\"question\": …, \"top_k\": 10}.",
-			"POST /ingest":             "Ingest texts: {\"documents\": […], \"filenames\": […]}.",
-			"POST /ingest-pdf":         "Ingest a PDF: multipart, field \"file\".",
-			"POST /ingest-all-manuals": "Ingest the folder that MANUALS_PATH names.",
-			"GET /stats":               "What the index holds, and how far an ingest has come.",
-			"GET /debug/documents":     "The passages of the index: limit, offset, source.",
-			"GET /debug/sources":       "The documents of the index.",
-			"GET /health":              "Whether the process lives.",
-			"GET /ready":               "Whether it can do its work, and if not why.",
-			"GET /metrics":             "Figures for Prometheus.",
+			"POST /query":               "Ask the manuals: {\"question\": …, \"top_k\": 4}. With Accept: text/event-stream the answer comes sentence by sentence.",
+			"POST /agentic-query":       "Ask in steps that can be seen: {\"question\": …, \"max_iterations\": 3}.",
+			"POST /v1/chat/completions": "The same for clients of OpenAI's chat API; GET /v1/models lists the collections as models.",
+			"POST /search":              "Find passages without an answer: {\"question\": …, \"top_k\": 10}.",
+			"POST /ingest":              "Ingest texts: {\"documents\": […], \"filenames\": […]}.",
+			"POST /ingest-pdf":          "Ingest a PDF: multipart, field \"file\".",
+			"POST /ingest-all-manuals":  "Ingest the folder that MANUALS_PATH names.",
+			"GET /stats":                "What the index holds, and how far an ingest has come.",
+			"GET /debug/documents":      "The passages of the index: limit, offset, source.",
+			"GET /debug/sources":        "The documents of the index.",
+			"GET /health":               "Whether the process lives.",
+			"GET /ready":                "Whether it can do its work, and if not why.",
+			"GET /metrics":              "Figures for Prometheus.",
 		},
 	})
 	return nil
@@ -55,7 +57,7 @@ func (a *API) Health(ctx context.Context) any {
 	_, ready := a.ready(ctx)
 	status := a.o.Model.Status(ctx)
 	return health{
-		Status: "healthy", Version: apiVersion, VectorstoreReady: ready, Mode: "legacy",
+		Status: "healthy", Version: apiVersion, VectorstoreReady: ready, AgentLoaded: true, Mode: "legacy",
 		Provider: status.Provider, Model: status.Model,
 	}
 }

@@ -9,7 +9,6 @@ import (
 // absences are RMA-Demo's addresses that are not answered here.
 func absences() []httpserver.Absence {
 	const (
-		steps    = "Answers in several visible steps are not built yet; ask POST /query, which cites the page of each passage."
 		criteria = "Comparing a client's figures with each criterion is not built yet; POST /query quotes the criteria with their pages."
 		limits   = "The register of limits with their sources and dates is not built yet; POST /query quotes a limit with its page."
 		symbolic = "No model compares figures here; POST /query quotes the manuals' figures with their pages."
@@ -17,7 +16,6 @@ func absences() []httpserver.Absence {
 		diagrams = "Diagrams of guessed decision trees are not drawn here; POST /query quotes the criteria with their pages."
 	)
 	return []httpserver.Absence{
-		httpserver.Planned(http.MethodPost, "/agentic-query", steps),
 		httpserver.Planned(http.MethodPost, "/eligibility-check", criteria),
 		httpserver.Planned(http.MethodGet, "/thresholds", limits),
 		httpserver.Planned(http.MethodGet, "/debug/thresholds", limits),

@@ -14,7 +14,6 @@ func TestAbsentRoutesSayWhatToUseInstead(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"POST", "/agentic-query", 501},
 		{"POST", "/eligibility-check", 501},
 		{"GET", "/thresholds", 501},
 		{"GET", "/debug/thresholds", 501},

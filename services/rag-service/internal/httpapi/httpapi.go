@@ -49,7 +49,9 @@ func New(o Options) *API { return &API{o: o} }
 
 // Reads are the routes that store nothing though their method could, as for
 // [httpserver.Options].
-func Reads() []string { return []string{"POST /query", "POST /search"} }
+func Reads() []string {
+	return []string{"POST /query", "POST /agentic-query", "POST /search", "POST /v1/chat/completions"}
+}
 
 // Register adds the routes.
 func (a *API) Register(r *gin.Engine) {
@@ -61,7 +63,11 @@ func (a *API) Register(r *gin.Engine) {
 	r.GET("/debug/documents", quick, problem.Handler(a.debugDocuments))
 	r.GET("/debug/sources", quick, problem.Handler(a.debugSources))
 	r.POST("/query", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.query))
+	r.POST("/agentic-query", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.agentic))
 	r.POST("/search", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.search))
+	r.GET("/v1/models", quick, openAI(a.models))
+	r.GET("/v1/models/*id", quick, openAI(a.model))
+	r.POST("/v1/chat/completions", httpserver.Limit(maxChat, a.o.QueryTimeout), openAI(a.chat))
 	r.POST("/ingest", upload, problem.Handler(a.ingest))
 	r.POST("/ingest-pdf", upload, problem.Handler(a.ingestPDF))
 	r.POST("/ingest-all-manuals", httpserver.Limit(small, a.o.IngestTimeout), problem.Handler(a.ingestAll))

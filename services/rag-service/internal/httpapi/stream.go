@@ -24,6 +24,7 @@ const (
 
 // The events of a stream. The README says what they mean to a client.
 const (
+	stepEvent      = "step"
 	citationsEvent = "citations"
 	sentenceEvent  = "sentence"
 	markedEvent    = "unsupported"
@@ -64,29 +65,38 @@ type failedEvent struct {
 func (a *API) stream(c *gin.Context, q rag.Question) error {
 	s := &events{c: c, pause: cmp.Or(a.o.Heartbeat, 15*time.Second)}
 	defer s.close()
-	answer, err := a.o.Service.Ask(c.Request.Context(), q, func(e rag.Event) {
-		switch {
-		case e.Found != nil:
-			sources, citations := cite(q, e.Found.Passages)
-			s.send(citationsEvent, foundEvent{citations, sources, e.Found.Refused, e.Found.Searched})
-		case e.Seam != nil:
-			s.send(seamEvent, brokenEvent{
-				From:   modelName{e.Seam.FromProvider, e.Seam.FromModel},
-				To:     modelName{e.Seam.ToProvider, e.Seam.ToModel},
-				Reason: e.Seam.Reason,
-			})
-		case e.Unsupported != nil:
-			s.send(markedEvent, unsupported(*e.Unsupported))
-		default:
-			s.send(sentenceEvent, textEvent{e.Text})
-		}
-	})
+	answer, err := a.o.Service.Ask(c.Request.Context(), q, func(e rag.Event) { s.tell(q, e) })
+	return s.finish(err, answer, func() any { return responseOf(q, answer) })
+}
+
+// tell sends a step on the way to an answer.
+func (s *events) tell(q rag.Question, e rag.Event) {
+	switch {
+	case e.Found != nil:
+		sources, citations := cite(q, e.Found.Passages)
+		s.send(citationsEvent, foundEvent{citations, sources, e.Found.Refused, e.Found.Searched})
+	case e.Seam != nil:
+		s.send(seamEvent, brokenEvent{
+			From:   modelName{e.Seam.FromProvider, e.Seam.FromModel},
+			To:     modelName{e.Seam.ToProvider, e.Seam.ToModel},
+			Reason: e.Seam.Reason,
+		})
+	case e.Unsupported != nil:
+		s.send(markedEvent, unsupported(*e.Unsupported))
+	default:
+		s.send(sentenceEvent, textEvent{e.Text})
+	}
+}
+
+// finish ends the stream with the answer's body or with the error, which it
+// returns.
+func (s *events) finish(err error, answer rag.Answer, body func() any) error {
 	switch {
 	case err == nil:
-		modelapi.Answered(c, answer.Provider, answer.Model, answer.Fallback)
-		s.send(doneEvent, responseOf(q, answer))
+		modelapi.Answered(s.c, answer.Provider, answer.Model, answer.Fallback)
+		s.send(doneEvent, body())
 	case s.beat != nil:
-		s.send(errorEvent, failed(c, err))
+		s.send(errorEvent, failed(s.c, err))
 	}
 	return err
 }
@@ -107,21 +117,35 @@ type events struct {
 	c     *gin.Context
 	pause time.Duration
 	beat  *time.Timer // nil before the first event
+	// silence is sent where nothing was for so long; empty for a comment.
+	silence string
 
 	mu     sync.Mutex // of the response
 	closed bool
 }
 
 func (s *events) send(name string, data any) {
+	s.write(func() { s.c.SSEvent(name, data) })
+}
+
+// open prepares the stream. Nothing is sent yet but what keepOpen sends.
+func (s *events) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.beat == nil {
-		// Who answered is known at the end.
-		s.c.Header("Trailer", strings.Join([]string{modelapi.ProviderHeader, modelapi.ModelHeader, modelapi.FallbackHeader}, ", "))
-		s.c.Header("X-Accel-Buffering", "no") // or nginx holds events back
-		s.beat = time.AfterFunc(s.pause, s.keepOpen)
+	if s.beat != nil {
+		return
 	}
-	s.c.SSEvent(name, data)
+	// Who answered is known at the end.
+	s.c.Header("Trailer", strings.Join([]string{modelapi.ProviderHeader, modelapi.ModelHeader, modelapi.FallbackHeader}, ", "))
+	s.c.Header("X-Accel-Buffering", "no") // or nginx holds events back
+	s.beat = time.AfterFunc(s.pause, s.keepOpen)
+}
+
+func (s *events) write(event func()) {
+	s.open()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	event()
 	s.c.Writer.Flush()
 	s.beat.Reset(s.pause)
 }
@@ -132,7 +156,7 @@ func (s *events) keepOpen() {
 	if s.closed {
 		return
 	}
-	_, _ = s.c.Writer.WriteString(": still at work\n\n")
+	_, _ = s.c.Writer.WriteString(cmp.Or(s.silence, ": still at work\n\n"))
 	s.c.Writer.Flush()
 	s.beat.Reset(s.pause)
 }

@@ -28,7 +28,12 @@ const (
 // open asks a question. The caller closes the body; ending ctx leaves.
 func (s *service) open(ctx context.Context, accept, body string) *http.Response {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/query", strings.NewReader(body))
+	return s.openAt(ctx, "/query", accept, body)
+}
+
+func (s *service) openAt(ctx context.Context, path, accept, body string) *http.Response {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

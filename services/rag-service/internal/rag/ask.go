@@ -75,6 +75,8 @@ type Event struct {
 	// Found is the first step: the Passages, whether the question is Refused, what
 	// was Searched for, and nothing else.
 	Found *Answer
+	// Step is one of an investigation that was taken; see [Service.Investigate].
+	Step *Step
 	// Text is the next piece of the answer: a sentence that was checked, or a
 	// passage that is quoted. The pieces together are the answer's Text.
 	Text string

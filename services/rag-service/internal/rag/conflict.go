@@ -225,7 +225,7 @@ func sideBySide(conflicts []Conflict, passages []Passage) string {
 			if f.Superseded {
 				mark = " (superseded)"
 			}
-			fmt.Fprintf(&b, "\n- %s%s: [%d] “%s” (%s)", f.Value, mark, f.Citation, f.Quote, passages[f.Citation-1].whence())
+			fmt.Fprintf(&b, "\n- %s%s: [%d] “%s” (%s)", f.Value, mark, f.Citation, f.Quote, passages[f.Citation-1].Whence())
 		}
 		b.WriteString("\n\n")
 	}

@@ -17,8 +17,8 @@ func (p Passage) place() string {
 	return fmt.Sprintf("%s, page %d", p.Document(), p.Page)
 }
 
-// whence names document, edition, page, and the days on which it is in force.
-func (p Passage) whence() string {
+// Whence names document, edition, page, and the days on which it is in force.
+func (p Passage) Whence() string {
 	parts := []string{p.place()}
 	if p.Edition != "" {
 		parts = append(parts, "edition "+p.Edition)
@@ -57,5 +57,5 @@ func quotations(q Question, passages []Passage) string {
 }
 
 func quotation(q Question, p Passage, number int) string {
-	return fmt.Sprintf("[%d] “%s” (%s)%s", number, p.Quote, p.whence(), p.standing(q.day()).note())
+	return fmt.Sprintf("[%d] “%s” (%s)%s", number, p.Quote, p.Whence(), p.standing(q.day()).note())
 }
