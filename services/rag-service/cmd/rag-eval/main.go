@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	service, err := eval.NewService(ctx, docs)
+	service, err := eval.NewService(ctx, docs, nil)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	defer reader.Close()
 	maxUpload := int64(cfg.MaxUploadMB) << 20
 	options := rag.Options{
-		Index: index, Reader: reader, Generator: model, Logger: logger,
+		Index: index, Reader: reader, Generator: model, Embedder: model, Logger: logger,
 		ManualsPath: cfg.ManualsPath, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
 	}
 	checks := []httpserver.Check{

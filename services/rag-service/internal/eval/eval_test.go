@@ -73,7 +73,7 @@ func TestFactsStandOnTheirPages(t *testing.T) {
 
 func TestSampleManuals(t *testing.T) {
 	docs, set := samples(t)
-	service, err := eval.NewService(t.Context(), docs)
+	service, err := eval.NewService(t.Context(), docs, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

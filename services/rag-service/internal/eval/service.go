@@ -25,8 +25,9 @@ type Service struct {
 	dir   string
 }
 
-// NewService ingests documents.
-func NewService(ctx context.Context, documents []Document) (*Service, error) {
+// NewService ingests documents, and embeds their passages when there is an
+// embedder.
+func NewService(ctx context.Context, documents []Document, embedder rag.Embedder) (*Service, error) {
 	dir, err := os.MkdirTemp("", "rag-eval-")
 	if err != nil {
 		return nil, fmt.Errorf("a folder for the index: %w", err)
@@ -36,7 +37,7 @@ func NewService(ctx context.Context, documents []Document) (*Service, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.rag = rag.New(rag.Options{
-		Index: s.index, Reader: pages{}, Generator: none{}, Logger: slog.New(slog.DiscardHandler),
+		Index: s.index, Reader: pages{}, Generator: none{}, Embedder: embedder, Logger: slog.New(slog.DiscardHandler),
 		MaxFile: 1 << 30, Patience: time.Second,
 	})
 	for _, d := range documents {
@@ -48,7 +49,49 @@ func NewService(ctx context.Context, documents []Document) (*Service, error) {
 			return nil, errors.Join(fmt.Errorf("%s: %w", d.Name, err), s.Close())
 		}
 	}
+	if embedder != nil {
+		if err := s.embed(ctx, embedder); err != nil {
+			return nil, errors.Join(fmt.Errorf("embed the passages: %w", err), s.Close())
+		}
+	}
 	return s, nil
+}
+
+// embedBatch is how many passages are embedded at a time.
+const embedBatch = 64
+
+func (s *Service) embed(ctx context.Context, embedder rag.Embedder) error {
+	id, err := embedder.EmbeddingIdentity(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.index.Stage(ctx, rag.DefaultCollection, id); err != nil {
+		return err
+	}
+	for {
+		chunks, _, err := s.index.Unembedded(ctx, rag.DefaultCollection, embedBatch)
+		if err != nil {
+			return err
+		}
+		if len(chunks) == 0 {
+			return s.index.Promote(ctx, rag.DefaultCollection)
+		}
+		texts := make([]string, len(chunks))
+		for i, c := range chunks {
+			texts[i] = rag.EmbeddingText(c.Title, c.Headings, c.Text)
+		}
+		made, err := embedder.Embed(ctx, provider.Document, texts)
+		if err != nil {
+			return err
+		}
+		vectors := make([]rag.Embedding, len(chunks))
+		for i, c := range chunks {
+			vectors[i] = rag.Embedding{Ref: c.Ref, Vector: rag.Normal(made.Vectors[i])}
+		}
+		if err := s.index.Embed(ctx, rag.DefaultCollection, id, vectors); err != nil {
+			return err
+		}
+	}
 }
 
 // Close removes the index.

@@ -22,6 +22,8 @@ type searchResponse struct {
 	Results   []searchResult `json:"results"`
 	Covered   bool           `json:"covered"`
 	Reranking rag.Reranking  `json:"reranking"`
+	Method    rag.Method     `json:"method"`
+	Notice    string         `json:"notice"`
 	Timings   searchTimings  `json:"timings_ms"`
 }
 
@@ -66,7 +68,7 @@ func (a *API) search(c *gin.Context) error {
 		return err
 	}
 	out := searchResponse{
-		Results: make([]searchResult, len(found.Results)), Covered: found.Covered, Reranking: found.Reranking,
+		Results: make([]searchResult, len(found.Results)), Covered: found.Covered, Reranking: found.Reranking, Method: found.Method, Notice: found.Notice,
 		Timings: searchTimings{milliseconds(found.Took)},
 	}
 	for i, r := range found.Results {

@@ -124,6 +124,7 @@ func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, erro
 	if err := s.compose(ctx, q, &a, l); err != nil {
 		return Answer{}, err
 	}
+	a.Notice = strings.TrimSpace(found.notice + " " + a.Notice)
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}

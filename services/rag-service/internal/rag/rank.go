@@ -27,6 +27,7 @@ const (
 	sourceWeight  = 0.5 // the document's best chunks together, beside the best document's
 	sourceChunks  = 3   // how many chunks of a document count for it
 	sourceFade    = 0.7 // what each of them counts beside the one before
+	meaningWeight = 1.0 // nearness in meaning, beside the other candidates
 	near          = 4   // words apart that still count as close
 )
 
@@ -34,6 +35,8 @@ const (
 type evidence struct {
 	hit     Hit
 	score   float64
+	first   float64 // what it was found by: words, and meaning in a hybrid search
+	near    float64 // 1 for the nearest in meaning, 0 for those that were not among the nearest
 	cover   float64 // share of the question's weight whose terms stand in the chunk or its headings
 	heading float64 // 0 to 1
 	pairs   float64 // share of the weight of neighbouring words that stand close together
@@ -75,8 +78,9 @@ func (s *scorer) find(id uint32) (int, bool) {
 	return i, ok
 }
 
-func (s *scorer) look(h Hit) evidence {
-	e := evidence{hit: h}
+func (s *scorer) look(h Hit, m meanings) evidence {
+	e := evidence{hit: h, near: m.near(h)}
+	e.first = h.BM25/s.total + meaningWeight*e.near
 	places := make([][]int, len(s.q.terms)) // where each term, or a synonym, stands
 	s.mark(places, h.Chunk.Text, 0)
 	shift := 1 << 20 // headings are far from the text
@@ -107,7 +111,7 @@ func (s *scorer) look(h Hit) evidence {
 	e.cover /= s.total
 	own, above := s.headings(h)
 	e.heading = math.Max(own, above*pathWeight)
-	e.score = h.Score/s.total + coverWeight*e.cover*e.cover + headingWeight*e.heading + pairWeight*e.pairs
+	e.score = e.first + coverWeight*e.cover*e.cover + headingWeight*e.heading + pairWeight*e.pairs
 	if s.figured(h.Chunk.Text) {
 		e.score += figureWeight
 	}
@@ -224,10 +228,11 @@ func inside(text, heading string) bool {
 // rank orders candidates by a second look at each, best first.
 func (s *scorer) rank(hits []Hit) []evidence {
 	out := make([]evidence, len(hits))
+	m := meaningsOf(hits)
 	for i, h := range hits {
-		out[i] = s.look(h)
+		out[i] = s.look(h, m)
 	}
-	sources, best := s.sources(hits)
+	sources, best := s.sources(out)
 	for i := range out {
 		out[i].score += sourceWeight * sources[out[i].hit.Source] / best
 	}
@@ -238,17 +243,42 @@ func (s *scorer) rank(hits []Hit) []evidence {
 // sources returns how well each document's chunks were found, best first with
 // fading weights, and the largest of these: a document that is about the
 // question has more than one chunk that is.
-func (s *scorer) sources(hits []Hit) (all map[string]float64, best float64) {
+func (s *scorer) sources(found []evidence) (all map[string]float64, best float64) {
 	all, best = map[string]float64{}, math.SmallestNonzeroFloat64
 	count := map[string]int{}
-	for _, h := range hits { // best first
-		if n := count[h.Source]; n < sourceChunks {
-			count[h.Source]++
-			all[h.Source] += h.Score * math.Pow(sourceFade, float64(n))
-			best = math.Max(best, all[h.Source])
+	found = slices.Clone(found)
+	slices.SortStableFunc(found, func(a, b evidence) int { return cmp.Compare(b.first, a.first) })
+	for _, e := range found {
+		source := e.hit.Source
+		if n := count[source]; n < sourceChunks {
+			count[source]++
+			all[source] += e.first * math.Pow(sourceFade, float64(n))
+			best = math.Max(best, all[source])
 		}
 	}
 	return all, best
+}
+
+// meanings is the range of the cosines of a search's hits. Cosines themselves
+// say little: with some models those of unrelated texts are above a half.
+type meanings struct{ least, most float64 }
+
+func meaningsOf(hits []Hit) meanings {
+	m := meanings{least: 1}
+	for _, h := range hits {
+		if h.Cosine > 0 {
+			m.least, m.most = math.Min(m.least, h.Cosine), math.Max(m.most, h.Cosine)
+		}
+	}
+	return m
+}
+
+// near places a hit in the range, from 0 to 1.
+func (m meanings) near(h Hit) float64 {
+	if h.Cosine <= m.least || m.most <= m.least {
+		return 0
+	}
+	return (h.Cosine - m.least) / (m.most - m.least)
 }
 
 // diverse keeps the first n that differ from each other: no more than perPage of

@@ -60,6 +60,8 @@ type Finding struct {
 	Results   []Result // best first
 	Covered   bool     // whether POST /query would answer rather than refuse
 	Reranking Reranking
+	Method    Method
+	Notice    string // why the search was less than it could be; may be empty
 	Took      time.Duration
 }
 
@@ -82,7 +84,7 @@ func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 	if err != nil {
 		return Finding{}, err
 	}
-	out := Finding{Covered: found.covered, Reranking: found.reranking, Results: make([]Result, len(found.passages))}
+	out := Finding{Covered: found.covered, Reranking: found.reranking, Method: found.method, Notice: found.notice, Results: make([]Result, len(found.passages))}
 	for i, p := range found.passages {
 		if out.Results[i], err = s.around(ctx, q.collection(), p); err != nil {
 			return Finding{}, err

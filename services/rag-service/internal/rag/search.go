@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"signpost.internal/pkg/fault"
 	"signpost.internal/services/rag-service/internal/bm25"
 )
 
@@ -41,35 +42,33 @@ type results struct {
 	passages  []Passage
 	covered   bool
 	reranking Reranking
+	method    Method
+	notice    string // why the search was less than it could be; may be empty
 }
 
 // search finds at least n passages, if there are as many, and judges whether
 // they cover the question.
 func (s *Service) search(ctx context.Context, asked Question, n int) (results, error) {
 	q := s.language.analyse(asked.Text)
-	wanted := Query{Collection: asked.collection(), Sparse: q.vector, Filter: asked.Filter, Limit: candidates}
-	found, err := s.index.Search(ctx, wanted)
-	if err != nil {
-		return results{}, err
-	}
+	r := results{reranking: NotReranked, method: ByWords}
 	if len(q.terms) == 0 {
-		return results{reranking: NotReranked}, nil
+		return r, nil
 	}
-	q.weigh(found)
-	misspelt, err := s.respell(ctx, wanted.Collection, &q)
+	wanted := Query{Collection: asked.collection(), Sparse: q.vector, Filter: asked.Filter, Limit: candidates}
+	var err error
+	if wanted.Dense, r.notice, err = s.meaning(ctx, wanted.Collection, asked.Text); err != nil {
+		return results{}, err
+	}
+	found, err := s.candidates(ctx, &wanted, &q)
 	if err != nil {
 		return results{}, err
 	}
-	if misspelt {
-		wanted.Sparse = q.vector
-		if found, err = s.index.Search(ctx, wanted); err != nil {
-			return results{}, err
-		}
-		q.weigh(found)
+	if wanted.Dense != nil {
+		r.method = ByHybrid
 	}
 	sc := newScorer(s.analyzer, q)
 	ranked := sc.rank(found.Hits)
-	r := results{covered: covered(ranked, q.known(), found.Total)}
+	r.covered = covered(ranked, q.known(), found.Total)
 	ranked, r.reranking = s.rerank(ctx, asked.Text, ranked)
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{
@@ -79,6 +78,31 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 		})
 	}
 	return r, nil
+}
+
+// candidates asks the index, and again when a word of the question was taken for
+// another. Embeddings that the index gave up since they were asked for are not
+// wanted any more.
+func (s *Service) candidates(ctx context.Context, wanted *Query, q *question) (Found, error) {
+	found, err := s.index.Search(ctx, *wanted)
+	if wanted.Dense != nil && fault.KindOf(err) == fault.Conflict {
+		wanted.Dense = nil
+		found, err = s.index.Search(ctx, *wanted)
+	}
+	if err != nil {
+		return Found{}, err
+	}
+	q.weigh(found)
+	misspelt, err := s.respell(ctx, wanted.Collection, q)
+	if err != nil || !misspelt {
+		return found, err
+	}
+	wanted.Sparse = q.vector
+	if found, err = s.index.Search(ctx, *wanted); err != nil {
+		return Found{}, err
+	}
+	q.weigh(found)
+	return found, nil
 }
 
 // The rule of refusal. A question counts as covered when one of the best chunks

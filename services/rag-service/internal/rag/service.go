@@ -16,6 +16,7 @@ type Options struct {
 	Index     Index
 	Reader    Reader
 	Generator Generator
+	Embedder  Embedder // nil for searches by words alone
 	Reranker  Reranker // nil for none
 	Logger    *slog.Logger
 	// ManualsPath is the folder of manuals; empty when there is none.
@@ -41,6 +42,8 @@ type Service struct {
 	analyzer *bm25.Analyzer
 	language *language
 
+	questions *questions // nil without an embedder
+
 	turn     chan struct{} // holds one token: one ingest at a time
 	mu       sync.Mutex
 	progress Progress
@@ -55,6 +58,9 @@ func New(o Options) *Service {
 		analyzer: a, language: newLanguage(a),
 		turn:     make(chan struct{}, 1),
 		progress: Progress{State: "idle"},
+	}
+	if o.Embedder != nil {
+		s.questions = &questions{embedder: o.Embedder, vectors: map[string][]float32{}}
 	}
 	return s
 }
