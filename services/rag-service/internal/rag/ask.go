@@ -124,7 +124,6 @@ func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, erro
 	if err := s.compose(ctx, q, &a, l); err != nil {
 		return Answer{}, err
 	}
-	a.Notice = strings.TrimSpace(found.notice + " " + a.Notice)
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}
@@ -152,14 +151,17 @@ func (s *Service) retrieve(ctx context.Context, q Question, n int) (Answer, erro
 		return Answer{}, err
 	}
 	return Answer{
-		Mode: Passages, Passages: found.passages, Refused: !found.covered, Searched: searched.Text, Provider: provider.None,
+		Mode: Passages, Passages: found.passages, Refused: !found.covered, Searched: searched.Text, Notice: found.notice, Provider: provider.None,
 		Conflicts: s.language.conflicts(searched.Text, found.passages, q.day()),
 	}, nil
 }
 
 // compose writes the answer. Where no model's words are used, these are the
-// passages, with the reason.
+// passages, with the reason. A notice of the search stays, in front.
 func (s *Service) compose(ctx context.Context, q Question, a *Answer, l Listener) error {
+	ofSearch := a.Notice
+	a.Notice = ""
+	defer func() { a.Notice = strings.TrimSpace(ofSearch + " " + a.Notice) }()
 	if a.Refused {
 		a.Conflicts = nil
 		a.say(l, refusal(q, a.Passages))

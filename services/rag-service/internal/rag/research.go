@@ -1,6 +1,7 @@
 package rag
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -164,6 +165,7 @@ func (w *work) find(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
+	w.Notice = cmp.Or(found.Notice, w.Notice)
 	if found.Refused {
 		w.step(retrieved(p.question, "The manuals do not seem to cover this.", nil, dropAll(found.Passages, "does not support this part")))
 		return nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/viterin/vek/vek32"
+
 	"signpost.internal/services/rag-service/internal/bm25"
 	"signpost.internal/services/rag-service/internal/rag"
 )
@@ -120,7 +122,7 @@ func (m *memory) scan(query []float32, allowed *bitset, first, last int, s []flo
 			for ; set != 0; set &= set - 1 {
 				row := word*64 + bits.TrailingZeros64(set)
 				at := block*blockRows + row
-				cosine := dot(query, m.vectors.blocks[block][row*m.vectors.dimension:])
+				cosine := vek32.Dot(query, m.vectors.row(at))
 				if cosine <= 0 {
 					continue
 				}
