@@ -136,6 +136,10 @@ const (
 // Keyed reports whether the request came with a key that has the route's scope.
 func Keyed(c *gin.Context) bool { return c.GetString(callerKey) != "" }
 
+// Caller returns the name of the key that the request came with, empty where
+// there are no keys.
+func Caller(c *gin.Context) string { return c.GetString(callerKey) }
+
 func stranger(c *gin.Context) bool { return c.GetBool(strangerKey) }
 
 // authenticate lets those requests pass that come with a right key, whatever

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"signpost.internal/pkg/fault"
+	"signpost.internal/pkg/jobfolder"
 	"signpost.internal/pkg/problem"
 	"signpost.internal/services/doc-processor/internal/document"
 )
@@ -63,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of jobs: %w", err)
 	}
-	held, err := lock(o.Dir)
+	held, err := jobfolder.Lock(o.Dir, "doc-processor")
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +88,8 @@ func (m *Manager) Close() {
 
 // recover finds the jobs of the folder and goes on with those that have no end.
 func (m *Manager) recover() error {
-	cut, err := filepath.Glob(filepath.Join(m.o.Dir, arriving))
-	if err != nil {
+	if err := jobfolder.Clear(m.o.Dir); err != nil {
 		return err
-	}
-	for _, dir := range cut { // their senders had no answer
-		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("empty the folder of jobs: %w", err)
-		}
 	}
 	records, err := filepath.Glob(filepath.Join(m.o.Dir, "*", recordName))
 	if err != nil {
@@ -103,7 +98,7 @@ func (m *Manager) recover() error {
 	var open []Job
 	for _, path := range records {
 		var j Job
-		if err := load(path, &j); err != nil {
+		if err := jobfolder.Load(path, &j); err != nil {
 			return fmt.Errorf("the record of a job cannot be read; mend or remove its folder: %w", err)
 		}
 		if j.ID != filepath.Base(filepath.Dir(path)) {
@@ -149,15 +144,15 @@ func (m *Manager) Create() (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(m.o.Dir, arriving)
+	dir, err := os.MkdirTemp(m.o.Dir, jobfolder.Arriving)
 	if err != nil {
 		reading.End()
-		return nil, storage(err)
+		return nil, jobfolder.Storage(err)
 	}
 	file, err := os.OpenFile(filepath.Join(dir, fileName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		reading.End()
-		return nil, errors.Join(storage(err), os.RemoveAll(dir))
+		return nil, errors.Join(jobfolder.Storage(err), os.RemoveAll(dir))
 	}
 	return &Draft{manager: m, reading: reading, dir: dir, file: file, digest: sha256.New()}, nil
 }
@@ -168,7 +163,7 @@ func (d *Draft) Write(data []byte) (int, error) {
 	d.digest.Write(data[:n])
 	d.bytes += int64(n)
 	if err != nil {
-		return n, storage(err)
+		return n, jobfolder.Storage(err)
 	}
 	return n, nil
 }
@@ -192,22 +187,22 @@ func (d *Draft) Submit(name string) (Job, error) {
 		State: Queued, Created: time.Now().UTC(),
 	}
 	if err := errors.Join(d.file.Sync(), d.file.Close()); err != nil {
-		return Job{}, storage(err)
+		return Job{}, jobfolder.Storage(err)
 	}
 	if _, err := document.KindOf(d.file.Name(), name); err != nil {
 		return Job{}, err
 	}
-	if err := save(filepath.Join(d.dir, recordName), j); err != nil {
-		return Job{}, storage(err)
+	if err := jobfolder.Save(filepath.Join(d.dir, recordName), j); err != nil {
+		return Job{}, jobfolder.Storage(err)
 	}
 	m := d.manager
 	if err := os.Rename(d.dir, m.dir(j.ID)); err != nil {
-		return Job{}, storage(err)
+		return Job{}, jobfolder.Storage(err)
 	}
 	d.dir = ""
-	if err := syncDir(m.o.Dir); err != nil {
+	if err := jobfolder.SyncDir(m.o.Dir); err != nil {
 		d.reading.End()
-		return Job{}, errors.Join(storage(err), os.RemoveAll(m.dir(j.ID)))
+		return Job{}, errors.Join(jobfolder.Storage(err), os.RemoveAll(m.dir(j.ID)))
 	}
 	m.begin(j, d.reading)
 	return j, nil
@@ -258,8 +253,8 @@ func (m *Manager) run(ctx context.Context, r *running) {
 	}
 	j.Took = time.Since(start)
 	if err == nil {
-		if err = save(filepath.Join(m.dir(j.ID), resultName), result); err != nil {
-			err = storage(err)
+		if err = jobfolder.Save(filepath.Join(m.dir(j.ID), resultName), result); err != nil {
+			err = jobfolder.Storage(err)
 		}
 	}
 	m.finish(ctx, r, j, err)
@@ -287,8 +282,8 @@ func (m *Manager) update(r *running, j Job) error {
 	m.mu.Lock()
 	r.job = j
 	m.mu.Unlock()
-	if err := save(filepath.Join(m.dir(j.ID), recordName), j); err != nil {
-		return storage(err)
+	if err := jobfolder.Save(filepath.Join(m.dir(j.ID), recordName), j); err != nil {
+		return jobfolder.Storage(err)
 	}
 	return nil
 }
@@ -355,8 +350,8 @@ func (m *Manager) Result(id string) (Job, *document.Result, error) {
 		return j, nil, f
 	}
 	var result document.Result
-	if err := load(filepath.Join(m.dir(id), resultName), &result); err != nil {
-		return j, nil, storage(err)
+	if err := jobfolder.Load(filepath.Join(m.dir(id), resultName), &result); err != nil {
+		return j, nil, jobfolder.Storage(err)
 	}
 	return j, &result, nil
 }

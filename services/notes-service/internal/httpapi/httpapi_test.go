@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"io"
@@ -20,9 +21,11 @@ import (
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/provider/providertest"
+	"signpost.internal/services/notes-service/internal/batch"
 	"signpost.internal/services/notes-service/internal/drafting"
 	"signpost.internal/services/notes-service/internal/httpapi"
 	"signpost.internal/services/notes-service/internal/note"
+	"signpost.internal/services/notes-service/internal/review"
 	"signpost.internal/services/notes-service/internal/template"
 )
 
@@ -30,6 +33,18 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // router returns the service's real router and what it logs; up is nil for no model.
 func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffer) {
+	t.Helper()
+	return routerWith(t, up, review.NewLedger())
+}
+
+// recorder is a review.Store or a review.Ledger.
+type recorder interface {
+	Save(ctx context.Context, d review.Draft) error
+	Decide(ctx context.Context, id string, d review.Decision) (review.Draft, error)
+}
+
+// routerWith is router with that review record.
+func routerWith(t *testing.T, up *providertest.Upstream, reviews recorder) (http.Handler, *bytes.Buffer) {
 	t.Helper()
 	environ := map[string]string{"LLM_PROVIDER": "none"}
 	if up != nil {
@@ -54,9 +69,15 @@ func router(t *testing.T, up *providertest.Upstream) (http.Handler, *bytes.Buffe
 		Notes:     note.New(note.Options{Chat: model, Timeout: time.Minute, Logger: logger}),
 		Templates: templates, NewID: func() string { return "TESTDRAFT" },
 	})
-	api := httpapi.New(httpapi.Options{Drafts: drafts, Model: model, Version: "test", Timeout: time.Minute})
+	api := httpapi.New(httpapi.Options{Drafts: drafts, Reviews: reviews, Logger: logger, Model: model, Version: "test", Timeout: time.Minute})
 	server := httpserver.New(httpserver.Options{Logger: logger, Registry: httpserver.NewRegistry(), Health: api.Health})
 	api.Register(server.Router())
+	batches, err := batch.Open(t.Context(), batch.Options{Dir: t.TempDir(), Make: api.Make, Parallel: 2, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(batches.Close)
+	api.RegisterBatches(server.Router(), batches)
 	return server.Router(), &log
 }
 

@@ -103,13 +103,10 @@ func formatOf(c *gin.Context, named string) (drafting.Format, error) {
 	if named == "" {
 		named = c.Query("format")
 	}
-	formats := drafting.Formats()
 	if named != "" {
-		if f := drafting.Format(named); slices.Contains(formats, f) {
-			return f, nil
-		}
-		return "", invalid([]fault.Field{{Name: "format", Detail: "is not one of: json, markdown, docx, pdf"}})
+		return parseFormat(named)
 	}
+	formats := drafting.Formats()
 	offers := make([]string, len(formats))
 	for i, f := range formats {
 		offers[i] = f.MediaType()
@@ -119,6 +116,17 @@ func formatOf(c *gin.Context, named string) (drafting.Format, error) {
 		return "", err
 	}
 	return formats[slices.Index(offers, chosen)], nil
+}
+
+// parseFormat reads a format's name, none for JSON.
+func parseFormat(named string) (drafting.Format, error) {
+	if named == "" {
+		return drafting.JSON, nil
+	}
+	if f := drafting.Format(named); slices.Contains(drafting.Formats(), f) {
+		return f, nil
+	}
+	return "", invalid([]fault.Field{{Name: "format", Detail: "is not one of: json, markdown, docx, pdf"}})
 }
 
 // namesJSON reports whether the caller asks for JSON by name.

@@ -236,5 +236,9 @@ func mentions(list []note.Mention) []mentionBody {
 
 // draft makes a draft and records that it was made.
 func (a *API) draft(c *gin.Context, r drafting.Request) (*drafting.Draft, error) {
-	return a.options.Drafts.Draft(c.Request.Context(), r)
+	d, err := a.options.Drafts.Draft(c.Request.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	return d, a.keep(c.Request.Context(), d, r, httpserver.Caller(c))
 }

@@ -25,12 +25,22 @@ type Letter struct {
 	Title    string
 	Author   string // the agency
 	Language string // of the fixed text, such as en-GB
-	// Mark stands on every page, to warn; empty for none.
-	Mark string
+	// Mark stands on every page, to warn; empty for none. Label is its first words.
+	Mark, Label string
 	// Page and Of are the words of "Page 1 of 2".
 	Page, Of string
 	Font     string  // for a word processor, which may have another in its place
 	Size     float64 // of the text, in points
+}
+
+// NotProved returns the letter with the mark that says why it is not proved, or
+// without one for an empty why.
+func (l Letter) NotProved(why string) Letter {
+	l.Mark = ""
+	if why != "" {
+		l.Mark = l.Label + ": " + why
+	}
+	return l
 }
 
 // Blocks returns the parts of the letter.

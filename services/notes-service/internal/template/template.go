@@ -387,12 +387,9 @@ func (t *Template) Fill(c Content) paper.Letter {
 	}
 	l := paper.Letter{
 		Markdown: squeeze(out), Title: t.Title, Author: t.values["agency"], Language: t.Language,
-		Page: t.values["page"], Of: t.values["of"], Font: t.font, Size: t.size,
+		Label: t.values["draft"], Page: t.values["page"], Of: t.values["of"], Font: t.font, Size: t.size,
 	}
-	if c.Unproved != "" {
-		l.Mark = t.values["draft"] + ": " + c.Unproved
-	}
-	return l
+	return l.NotProved(c.Unproved)
 }
 
 // fenceOf returns the mark that begins or ends a fenced block.
