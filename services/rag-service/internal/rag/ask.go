@@ -308,8 +308,8 @@ func notice(proved *checker, finish string, used, passages int) string {
 	if used < passages {
 		notices = append(notices, fmt.Sprintf("The model read only the first %d passages: more did not fit.", used))
 	}
-	for i, g := range proved.grounds {
-		if g.orders != nil {
+	for i, orders := range proved.orders {
+		if orders != nil {
 			notices = append(notices, fmt.Sprintf("Passage %d has words that are addressed to a machine: the model was not shown them, and they prove nothing.", i+1))
 		}
 	}

@@ -49,9 +49,11 @@ type Unsupported struct {
 // comes makes no difference.
 type checker struct {
 	language *language
-	grounds  []*ground
-	held     string // the end of the answer so far, if unsettled
-	line     string // what is before it and is no whole sentence yet
+	passages []Passage
+	grounds  []*ground         // of each passage, once it was cited
+	orders   []map[uint32]bool // see [language.ordered]
+	held     string            // the end of the answer so far, if unsettled
+	line     string            // what is before it and is no whole sentence yet
 	kept     strings.Builder
 	between  string // what parts the next sentence from those kept
 
@@ -60,11 +62,30 @@ type checker struct {
 }
 
 func (l *language) newChecker(passages []Passage) *checker {
-	c := &checker{language: l, grounds: make([]*ground, len(passages))}
+	c := &checker{language: l, passages: passages, grounds: make([]*ground, len(passages)), orders: make([]map[uint32]bool, len(passages))}
 	for i, p := range passages {
-		c.grounds[i] = l.ground(p)
+		c.orders[i] = l.ordered(p)
 	}
 	return c
+}
+
+// ground returns what the passage of a number gives as proof.
+func (c *checker) ground(number int) *ground {
+	if c.grounds[number-1] == nil {
+		c.grounds[number-1] = c.language.ground(c.passages[number-1])
+	}
+	return c.grounds[number-1]
+}
+
+// obeys reports whether a sentence has words that stand only where a passage
+// speaks to a machine.
+func (c *checker) obeys(sentence string) bool {
+	for t := range termSet(c.language.analyzer, sentence) {
+		if slices.ContainsFunc(c.orders, func(orders map[uint32]bool) bool { return orders[t] }) {
+			return true
+		}
+	}
+	return false
 }
 
 // add takes the next piece of the answer and returns what of it, or held back
@@ -147,10 +168,10 @@ func (c *checker) verdict(sentence string) (cited []int, reason string) {
 	}
 	grounds := make([]*ground, len(cited))
 	for i, n := range cited {
-		grounds[i] = c.grounds[n-1]
+		grounds[i] = c.ground(n)
 	}
 	where := named(cited)
-	if isOrder(words) || c.language.obeys(words, c.grounds) {
+	if isOrder(words) || c.obeys(words) {
 		return nil, "it repeats what a document says to a machine"
 	}
 	for _, fact := range slices.Sorted(maps.Keys(figures(words))) {
@@ -210,7 +231,7 @@ func (c *checker) evidence(sentence string, cited []int) []Evidence {
 	terms, wanted := c.language.content(words), figures(words)
 	out := make([]Evidence, 0, len(cited))
 	for _, n := range cited {
-		g := c.grounds[n-1]
+		g := c.ground(n)
 		best, most := "", -1
 		for i, s := range g.sentences {
 			value := 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"signpost.internal/services/rag-service/internal/bm25"
 	"signpost.internal/services/rag-service/internal/chunk"
 )
 
@@ -28,7 +29,8 @@ type mention struct {
 	Figure
 	kind     string
 	compared string
-	terms    map[uint32]bool // of what it is about
+	terms    map[uint32]bool // of its sentence
+	near     map[uint32]bool // of the part of it that it stands in, but for what any figure is called
 	places   []bool          // see [language.places]
 	at       int             // sentence of the passage
 	row      []string        // kinds of the figures of its row of a table; nil for prose
@@ -41,7 +43,7 @@ const (
 	sharedTerms = 3
 	sharedShare = 0.6
 	// A superseded figure stands within so many sentences of the one in force.
-	nearSentences = 2
+	nearSentences = 3
 	// maxConflicts bounds what is shown.
 	maxConflicts = 4
 )
@@ -51,7 +53,7 @@ var (
 	// period has the last day of a period as its only group that is filled.
 	period    = regexp.MustCompile(`(?:` + dayPattern + ` (?:to|until|and|–|-) ` + dayPattern + `|\b(?i:until|before|up to|till) ` + dayPattern + `)`)
 	anyDay    = regexp.MustCompile(dayPattern)
-	past      = regexp.MustCompile(`(?i)\b(?:superseded|out of date|formerly|previously|used to be|no longer applies|before)\b\W*$|\bsuperseded\b`)
+	past      = regexp.MustCompile(`(?i)\b(?:superseded|out of date|formerly|previously|used to be|no longer applies|before|before that date|before then)\b\W*$|\bsuperseded\b`)
 	segmented = regexp.MustCompile(`[,;(] |\. `)
 	ordinal   = regexp.MustCompile(`(\d)(?:st|nd|rd|th) `)
 )
@@ -71,9 +73,15 @@ func overBy(text, day string) bool {
 func (l *language) figuresOf(p Passage, number int, day string) []mention {
 	text, _ := withoutOrders(p.Text)
 	var out []mention
+	var terms map[uint32]bool
 	for at, sentence := range chunk.Sentences(text) {
 		if slices.Contains(p.Headings, strings.Trim(sentence, "# ")) {
 			continue
+		}
+		// What stands in brackets, such as the source of a rule, is about the
+		// sentence before it.
+		if own := l.content(bracketed.ReplaceAllString(sentence, " ")); len(own) > 0 || terms == nil {
+			terms = own
 		}
 		plain := digits(sentence)
 		var here []mention
@@ -83,7 +91,7 @@ func (l *language) figuresOf(p Passage, number int, day string) []mention {
 			}
 			from, to := segment(plain, s.from)
 			part := plain[from:to]
-			value := strings.TrimSpace(plain[s.from:s.to])
+			value := strings.TrimRight(strings.TrimSpace(plain[s.from:s.to]), ",.")
 			if s.kind != "£" && s.kind != "%" {
 				value += " " + s.kind
 				if s.values[0] != "1" {
@@ -95,7 +103,7 @@ func (l *language) figuresOf(p Passage, number int, day string) []mention {
 					Value: value, Citation: number, Quote: cutWords(sentence, quoteWords),
 					Superseded: p.standing(day) == Superseded || overBy(part, day),
 				},
-				at: at, kind: s.kind, compared: s.values[len(s.values)-1], terms: l.content(sentence),
+				at: at, kind: s.kind, compared: s.values[len(s.values)-1], terms: terms, near: l.calledBy(part),
 			}
 			if s.kind == "£" {
 				f.compared = s.values[0]
@@ -116,6 +124,23 @@ func (l *language) figuresOf(p Passage, number int, day string) []mention {
 			}
 		}
 		out = append(out, here...)
+	}
+	return out
+}
+
+// bracketed is what stands in brackets.
+var bracketed = regexp.MustCompile(`\([^()]*\)?`)
+
+// anyFigure are words that any figure may be called by.
+var anyFigure = setOf("period rule sum england wales superseded figure ceiling limit amount before from until")
+
+// calledBy returns the terms that say which figure is meant.
+func (l *language) calledBy(part string) map[uint32]bool {
+	out := map[uint32]bool{}
+	for word := range bm25.Words(part) {
+		if id := l.analyzer.ID(word); !l.analyzer.IsStop(word) && !anyFigure[word] && !isNumeral(word) && !monthYear.MatchString(word) && (!l.ask[id] || word == "total") {
+			out[id] = true
+		}
 	}
 	return out
 }
@@ -165,7 +190,7 @@ func (l *language) conflicts(question string, passages []Passage, day string) []
 				group, members = append(group, g), append(members, j)
 			}
 		}
-		if len(group) < 2 || !slices.ContainsFunc(group, func(f mention) bool { return l.bears(f, passages[f.Citation-1], asked) }) {
+		if len(group) < 2 || !l.bears(group, passages, asked) {
 			continue
 		}
 		for _, m := range members {
@@ -188,7 +213,7 @@ func (l *language) same(f, g mention) bool {
 		if f.row != nil || g.row != nil {
 			return slices.Equal(f.row, g.row) && f.column == g.column
 		}
-		return f.Superseded != g.Superseded && g.at-f.at <= nearSentences
+		return f.Superseded != g.Superseded && g.at-f.at <= nearSentences && l.alike(f, g)
 	}
 	if !slices.Equal(f.places, g.places) {
 		return false
@@ -202,17 +227,46 @@ func (l *language) same(f, g mention) bool {
 	return shared >= sharedTerms && float64(shared) >= sharedShare*float64(min(len(f.terms), len(g.terms)))
 }
 
-// bears reports whether a figure has to do with what was asked: two of the
-// question's words, or all where it has fewer, stand beside it.
-func (l *language) bears(f mention, p Passage, asked map[uint32]bool) bool {
-	around := termSet(l.analyzer, strings.Join(append(slices.Clone(p.Headings), f.Quote), "\n"))
-	n := 0
-	for t := range asked {
-		if l.says(around, t) {
-			n++
+// alike reports whether the older of two figures of a passage is called by a word
+// of the other's sentence, or by none at all.
+func (l *language) alike(f, g mention) bool {
+	if f.Superseded {
+		f, g = g, f
+	}
+	for t := range g.near {
+		if l.says(f.terms, t) {
+			return true
 		}
 	}
-	return n >= min(2, len(asked))
+	return len(g.near) == 0
+}
+
+// bears reports whether figures have to do with what was asked: a word of the
+// question stands beside one of them, and another there, in the passage's headings
+// or in the document's title. Rows of a table go by the headings.
+func (l *language) bears(group []mention, passages []Passage, asked map[uint32]bool) bool {
+	beside, around := map[uint32]bool{}, map[uint32]bool{}
+	for _, f := range group {
+		quote := bracketed.ReplaceAllString(f.Quote, " ")
+		for id := range l.meant(quote) {
+			beside[id] = true
+		}
+		p := passages[f.Citation-1]
+		for id := range l.meant(quote + "\n" + p.Title + "\n" + strings.Join(p.Headings, "\n")) {
+			around[id] = true
+			beside[id] = beside[id] || f.row != nil
+		}
+	}
+	at, near := 0, 0
+	for t := range asked {
+		if l.says(beside, t) {
+			at++
+		}
+		if l.says(around, t) {
+			near++
+		}
+	}
+	return at > 0 && near >= min(2, len(asked))
 }
 
 // sideBySide writes conflicts under each other, as they stand in the manuals.

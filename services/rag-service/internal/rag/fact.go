@@ -2,6 +2,7 @@ package rag
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,9 @@ var (
 // digits writes the number words of a text as numbers. "One" stays: it mostly
 // means "a".
 func digits(text string) string {
+	if !hasNumberWord(text) {
+		return text
+	}
 	text = numberRun.ReplaceAllStringFunc(text, func(found string) string {
 		if i := strings.IndexAny(found, " -\t\n"); i > 0 {
 			ten, _ := numberWord(strings.ToLower(found[:i]))
@@ -60,6 +64,9 @@ type stated struct {
 // forms in which it can be compared: "1500" for 1,500 and 1500.00, "£1500", "5%",
 // "28 jun" for dates, "60 day" for lengths of time, "£75 month" for rates.
 func statedIn(text string) []stated {
+	if !hasDigit(text) {
+		return nil
+	}
 	var out []stated
 	for _, at := range figure.FindAllStringSubmatchIndex(text, -1) {
 		group := func(n int) string {
@@ -119,9 +126,11 @@ func figures(text string) map[string]bool {
 			out[v] = true
 		}
 	}
-	for _, m := range singleUnit.FindAllStringSubmatch(text, -1) {
-		if strings.HasPrefix(strings.ToLower(m[0]), "one") {
-			out["1 "+unitOf(m[1], m[2])] = true
+	if hasUnit(text) {
+		for _, m := range singleUnit.FindAllStringSubmatch(text, -1) {
+			if strings.HasPrefix(strings.ToLower(m[0]), "one") {
+				out["1 "+unitOf(m[1], m[2])] = true
+			}
 		}
 	}
 	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r < 'a' || r > 'z' }) {
@@ -142,11 +151,14 @@ func offered(sentences []string) map[string]bool {
 			out[f] = true
 		}
 		text := digits(sentence)
+		if strings.Contains(strings.ToLower(text), "one") && oneWord.MatchString(text) {
+			out["1"] = true
+		}
+		if !hasUnit(text) {
+			continue
+		}
 		for _, m := range singleUnit.FindAllStringSubmatch(text, -1) {
 			out["1 "+unitOf(m[1], m[2])], out["1"] = true, true
-		}
-		if oneWord.MatchString(text) {
-			out["1"] = true
 		}
 		for _, m := range rates.FindAllStringSubmatch(text, -1) {
 			unit := strings.ToLower(m[1] + m[2])
@@ -180,15 +192,38 @@ func number(s string) string {
 	return s
 }
 
+var numberNames = func() map[string]string {
+	names := map[string]string{"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000"}
+	for i, name := range strings.Fields("two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty") {
+		names[name] = strconv.Itoa(2 + i)
+	}
+	return names
+}()
+
 // numberWord reads a number word. "One" is left out: it mostly means "a".
 func numberWord(word string) (string, bool) {
-	const names = " two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
-	if i := strings.Index(names, " "+word+" "); i >= 0 && word != "" {
-		return strconv.Itoa(2 + strings.Count(names[:i], " ")), true
-	}
-	tens := map[string]string{"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000"}
-	n, ok := tens[word]
+	n, ok := numberNames[word]
 	return n, ok
+}
+
+// hasNumberWord reports whether a number word stands in the text.
+func hasNumberWord(text string) bool {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
+		if len(word) >= 3 && len(word) <= 9 && numberNames[strings.ToLower(word)] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func hasDigit(text string) bool { return strings.ContainsAny(text, "0123456789") }
+
+// hasUnit reports whether a unit of time may stand in the text, or a rate.
+func hasUnit(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{"minute", "hour", "day", "week", "fortnight", "month", "year", "annual", "daily"}, func(unit string) bool {
+		return strings.Contains(text, unit)
+	})
 }
 
 // The words that bound a figure, before it and behind it. Those with a denial are
@@ -215,6 +250,9 @@ const (
 // denials counts the words of a text that turn its meaning round, those that
 // belong to a bound apart.
 func denials(text string) int {
+	if lower := strings.ToLower(text); !slices.ContainsFunc([]string{"no", "never", "neither", "without", "unable", "n't"}, func(word string) bool { return strings.Contains(lower, word) }) {
+		return 0
+	}
 	return len(denial.FindAllString(comparison.ReplaceAllString(text, " "), -1))
 }
 
@@ -223,7 +261,14 @@ func denials(text string) int {
 // is denied of more than an amount is allowed up to it.
 func bounds(sentence string) map[string][]int {
 	out := map[string][]int{}
-	for _, text := range boundsPart.Split(digits(straight(sentence)), -1) {
+	whole := digits(straight(sentence))
+	if !hasDigit(whole) {
+		return out
+	}
+	for _, text := range boundsPart.Split(whole, -1) {
+		if !hasDigit(text) {
+			continue
+		}
 		turn := 1
 		if (denials(text)+len(exclusion.FindAllString(text, -1)))%2 == 1 {
 			turn = -1

@@ -22,9 +22,6 @@ type ground struct {
 	terms     []map[uint32]bool // of each sentence
 	clauses   []clause
 	plain     string // the text on one line, for addresses
-	// orders are the words that stand only where the passage speaks to a machine; nil
-	// where it does not.
-	orders map[uint32]bool
 }
 
 // clause is a part of a sentence that affirms or denies.
@@ -41,7 +38,7 @@ var (
 
 // ground reads a passage.
 func (l *language) ground(p Passage) *ground {
-	text, orders := withoutOrders(p.Text)
+	text, _ := withoutOrders(p.Text)
 	g := &ground{words: map[uint32]bool{}, names: map[string]bool{}, bounds: map[string][]int{}}
 	around := strings.Join(append([]string{p.Title}, p.Headings...), "\n")
 	g.sentences = chunk.Sentences(text)
@@ -66,27 +63,21 @@ func (l *language) ground(p Passage) *ground {
 		}
 		g.clauses = append(g.clauses, l.clauses(s)...)
 	}
-	if orders != "" {
-		g.orders = termSet(l.analyzer, orders)
-		for term := range g.words {
-			delete(g.orders, term)
-		}
-	}
 	return g
 }
 
-// obeys reports whether a sentence has words that stand only where a passage
-// speaks to a machine.
-func (l *language) obeys(sentence string, grounds []*ground) bool {
-	terms := termSet(l.analyzer, sentence)
-	return slices.ContainsFunc(grounds, func(g *ground) bool {
-		for t := range terms {
-			if g.orders[t] {
-				return true
-			}
-		}
-		return false
-	})
+// ordered returns the words that stand only where the passage speaks to a machine;
+// nil where it does not.
+func (l *language) ordered(p Passage) map[uint32]bool {
+	text, orders := withoutOrders(p.Text)
+	if orders == "" {
+		return nil
+	}
+	out := termSet(l.analyzer, orders)
+	for term := range l.meant(strings.Join(append([]string{p.Title, text}, p.Headings...), "\n")) {
+		delete(out, term)
+	}
+	return out
 }
 
 // clauses cuts a sentence. A question neither affirms nor denies.
@@ -98,15 +89,27 @@ func (l *language) clauses(sentence string) []clause {
 	except := strings.ToLower(strings.Join(hedge.FindAllString(sentence, -1), " "))
 	var out []clause
 	for _, part := range clauseEnd.Split(sentence, -1) {
-		if terms := termSet(l.analyzer, formal.ReplaceAllString(part, " ")); len(terms) > 0 {
+		if terms := l.matter(part); len(terms) > 0 {
 			out = append(out, clause{terms: terms, denied: denials(part)%2 == 1, hedge: except})
 		}
 	}
 	return out
 }
 
-// formal are figures, and words that carry a clause's mood and not its matter.
-var formal = regexp.MustCompile(`(?i)[£0-9][0-9,.%]*|\b(?:not|no|never|cannot|neither|nor|can|may|might|must|shall|should|will|would|could|do|does|did|has|have|had|is|are|was|were|be|been|one|still|also)\b|n't\b`)
+// formal are words that carry a clause's mood and not its matter.
+var formal = setOf("not no never cannot neither nor can may might must shall should will would could do does did has have had is are was were be been one still also")
+
+// matter returns the terms of a clause but for figures and formal words.
+func (l *language) matter(text string) map[uint32]bool {
+	out := map[uint32]bool{}
+	words := slices.Collect(bm25.Words(text))
+	for _, t := range l.analyzer.Tokens(text) {
+		if word := words[t.Position]; !formal[word] && !strings.ContainsFunc(word, unicode.IsDigit) {
+			out[t.ID] = true
+		}
+	}
+	return out
+}
 
 // content returns the terms of a text that say what it is about: no figures, no
 // words of asking.

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"signpost.internal/services/rag-service/internal/chunk"
@@ -13,7 +14,7 @@ import (
 // instructions to people.
 var orders = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override|bypass|discard)\b[^.!?]{0,40}\b(?:instructions?|prompts?|system message|guidelines|(?:all|everything|anything|the text|the passages?)\b[^.!?]{0,20}\b(?:above|before|previous|prior|earlier|other))\b`),
-	regexp.MustCompile(`(?i)\b(?:previous|prior|above|earlier|original|system|hidden|new|these|following)\s+(?:instructions?|prompts?)\b[^.!?]{0,40}\b(?:void|apply|override|replace|obsolete|ignored?|follow(?:ed)?|obey(?:ed)?)\b`),
+	regexp.MustCompile(`(?i)\b(?:previous|prior|above|earlier|original|system|hidden)\s+(?:instructions?|prompts?)\b[^.!?]{0,40}\b(?:void|override|replace|obsolete|ignored?|follow(?:ed)?|obey(?:ed)?)\b`),
 	regexp.MustCompile(`(?i)\b(?:you are|act as|pretend to be|behave as)\s+(?:now\s+)?(?:an?\s+|the\s+|my\s+)?(?:\w+\s+)?(?:AI|assistant|chat ?bot|(?:large )?language model|LLM|GPT|robot|bot|DAN)\b`),
 	regexp.MustCompile(`(?i)\b(?:as an|dear|attention|note to|message to|instructions? (?:for|to)|hey|to (?:any|the|every)) (?:the |all |any )?(?:AI|assistants?|chat ?bots?|language models?|LLMs?|AI (?:systems?|models?|assistants?))\b`),
 	regexp.MustCompile(`(?i)\b(?:AI|assistants?|chat ?bots?|language models?|LLMs?|summari[sz]ers?)\b[^.!?]{0,30}\b(?:must|should|shall|will|is to|are to|has to|have to|please)\s+(?:now\s+|always\s+|only\s+|never\s+|not\s+)?(?:say|answer|reply|respond|write|output|state|tell|claim|print|repeat|ignore|add|append|recommend|cite|follow|obey)\b`),
@@ -56,7 +57,27 @@ func withoutOrders(text string) (rest, orders string) {
 	return strings.Join(kept, "\n"), strings.Join(left, "\n")
 }
 
+// hints are words and signs of which each order has one, or else a verb of saying
+// and a quotation mark. To look for these first spares nearly all texts the
+// patterns.
+var (
+	hints = []string{
+		"ignor", "disregard", "forget", "overrid", "bypass", "discard", "instruction", "prompt", "rules", "assistant", "chatbot", "chat bot",
+		"language model", "llm", "gpt", " ai", "robot", " bot", " dan", "summari", "system", "user", "human", "developer", "<", "[inst", "[/inst", "[sys", "[tool", "[/", "[avail",
+	}
+	sayings = []string{"say", "answer", "reply", "respond", "output", "print", "repeat", "write"}
+)
+
+func suspicious(text string) bool {
+	text = " " + strings.ToLower(text)
+	has := func(word string) bool { return strings.Contains(text, word) }
+	return slices.ContainsFunc(hints, has) || strings.ContainsAny(text, `"“'‘`) && slices.ContainsFunc(sayings, has)
+}
+
 func isOrder(text string) bool {
+	if !suspicious(text) {
+		return false
+	}
 	for _, pattern := range orders {
 		if pattern.MatchString(text) {
 			return true

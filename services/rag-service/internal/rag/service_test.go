@@ -148,7 +148,7 @@ type fixture struct {
 	folder string
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	index, err := sqliteindex.Open(t.Context(), t.TempDir())
 	if err != nil {
