@@ -38,6 +38,7 @@ const (
 	NotAcceptable               // not to be had in a form that the caller accepts
 	Unauthenticated             // nobody knows who the caller is
 	TooMany                     // more requests than the caller may send
+	Locked                      // protected by a password that did not come with it
 )
 
 // String returns the kind's name as used in metrics and logs.
@@ -45,7 +46,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"internal", "malformed", "invalid", "not_found", "not_allowed", "forbidden", "conflict", "too_large",
 		"unsupported", "busy", "unavailable", "upstream", "timeout", "canceled", "not_implemented", "gone",
-		"not_acceptable", "unauthenticated", "too_many",
+		"not_acceptable", "unauthenticated", "too_many", "locked",
 	}
 	if k < 0 || int(k) >= len(names) {
 		return "internal"
@@ -55,8 +56,8 @@ func (k Kind) String() string {
 
 // Kinds returns every kind, in the order of their declaration.
 func Kinds() []Kind {
-	all := make([]Kind, 0, TooMany+1)
-	for k := Internal; k <= TooMany; k++ {
+	all := make([]Kind, 0, Locked+1)
+	for k := Internal; k <= Locked; k++ {
 		all = append(all, k)
 	}
 	return all

@@ -163,10 +163,33 @@ func size(bytes int64) string {
 // skipped. It fails with Malformed (not multipart, broken, a name that is a
 // path, no name), Invalid (no file, or more than one), TooLarge, or dst's error.
 func ReadUpload(c *gin.Context, field string, dst io.Writer) (name string, err error) {
+	form, err := ReadForm(c, field, dst)
+	return form.FileName, err
+}
+
+// Form is what came beside a file in a multipart request.
+type Form struct {
+	FileName string
+	values   map[string]string
+}
+
+// Get returns the value of a field, empty where the form has none.
+func (f Form) Get(field string) string { return f.values[field] }
+
+// Limits of the fields beside a file.
+const (
+	maxFields     = 32
+	maxFieldValue = 4096
+)
+
+// ReadForm is [ReadUpload] with the values of the other fields. It fails with
+// Invalid where there are too many or one is too long.
+func ReadForm(c *gin.Context, field string, dst io.Writer) (Form, error) {
 	ctx := c.Request.Context()
+	form := Form{values: map[string]string{}}
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
-		return "", fault.Wrap(fault.Malformed, err, fmt.Sprintf("The body must be multipart/form-data with one file in the field %q.", field))
+		return form, fault.Wrap(fault.Malformed, err, fmt.Sprintf("The body must be multipart/form-data with one file in the field %q.", field))
 	}
 	found := false
 	for {
@@ -175,26 +198,48 @@ func ReadUpload(c *gin.Context, field string, dst io.Writer) (name string, err e
 			break
 		}
 		if err != nil {
-			return "", BodyError(ctx, err)
+			return form, BodyError(ctx, err)
 		}
 		if part.FormName() != field {
+			if err := form.take(ctx, part); err != nil {
+				return form, err
+			}
 			continue
 		}
 		if found {
-			return "", fault.Newf(fault.Invalid, "There is more than one file in the field %q; send one a request.", field)
+			return form, fault.Newf(fault.Invalid, "There is more than one file in the field %q; send one a request.", field)
 		}
 		found = true
-		if name, err = uploadName(part); err != nil {
-			return "", err
+		if form.FileName, err = uploadName(part); err != nil {
+			return form, err
 		}
 		if err := copyPart(ctx, dst, part); err != nil {
-			return "", err
+			return form, err
 		}
 	}
 	if !found {
-		return "", fault.Newf(fault.Invalid, "There is no file in the field %q.", field)
+		return form, fault.Newf(fault.Invalid, "There is no file in the field %q.", field)
 	}
-	return name, nil
+	return form, nil
+}
+
+// take keeps the value of a field; files in other fields are skipped.
+func (f *Form) take(ctx context.Context, part *multipart.Part) error {
+	name := part.FormName()
+	if name == "" || part.FileName() != "" {
+		return nil
+	}
+	value, err := io.ReadAll(io.LimitReader(part, maxFieldValue+1))
+	switch {
+	case err != nil:
+		return BodyError(ctx, err)
+	case len(f.values) >= maxFields:
+		return fault.Newf(fault.Invalid, "The form has more than %d fields beside the file.", maxFields)
+	case len(value) > maxFieldValue:
+		return &fault.Error{Kind: fault.Invalid, Detail: "A field of the form is too long.", Fields: []fault.Field{{Name: name, Detail: fmt.Sprintf("at most %d bytes", maxFieldValue)}}}
+	}
+	f.values[name] = string(value)
+	return nil
 }
 
 // copyPart copies part to dst and tells apart whose fault a failure is.

@@ -88,6 +88,8 @@ func statusAndTitle(kind fault.Kind) (status int, title string) {
 		return http.StatusNotAcceptable, "Not available in this form"
 	case fault.Unauthenticated:
 		return http.StatusUnauthorized, "A key is needed"
+	case fault.Locked:
+		return http.StatusUnauthorized, "A password is needed"
 	case fault.TooMany:
 		return http.StatusTooManyRequests, "Too many requests"
 	default:
@@ -125,13 +127,22 @@ func Write(c *gin.Context, err error) {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
 	if doc.Status == http.StatusUnauthorized {
-		c.Header("WWW-Authenticate", `Bearer realm="signpost"`)
+		c.Header("WWW-Authenticate", challenge(err))
 	}
 	body, marshalErr := json.Marshal(doc)
 	if marshalErr != nil { // strings and ints always marshal
 		panic(marshalErr)
 	}
 	c.Data(doc.Status, "application/problem+json", append(body, '\n'))
+}
+
+// challenge says what is missing: a key for the service, or a document's password,
+// which is a field of the form and of no scheme that a browser could ask for.
+func challenge(err error) string {
+	if fault.KindOf(err) == fault.Locked {
+		return `Form realm="document", field="password"`
+	}
+	return `Bearer realm="signpost"`
 }
 
 func asFault(err error) (*fault.Error, bool) {

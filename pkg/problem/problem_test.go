@@ -38,7 +38,7 @@ func TestEveryKindHasAStatusATitleAndADocumentedType(t *testing.T) {
 		fault.Forbidden: 403, fault.Conflict: 409, fault.TooLarge: 413, fault.Unsupported: 415, fault.Busy: 503, fault.Unavailable: 503,
 		fault.Upstream: 502, fault.Timeout: 504, fault.Canceled: 499,
 		fault.NotImplemented: 501, fault.Gone: 410, fault.NotAcceptable: 406,
-		fault.Unauthenticated: 401, fault.TooMany: 429,
+		fault.Unauthenticated: 401, fault.TooMany: 429, fault.Locked: 401,
 	}
 	for _, kind := range fault.Kinds() {
 		doc := problem.Of(fault.New(kind, "Because."))

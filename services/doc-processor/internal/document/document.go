@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/vision"
 )
 
@@ -25,7 +26,10 @@ const LineHyphen = '\u00ad'
 // Page is what was read from one page.
 type Page struct {
 	Number int // from 1
-	Method Method
+	// Attachment is the name of the attachment that the page is of; empty for a
+	// page of the file itself.
+	Attachment string
+	Method     Method
 	// Confidence is from 0 to 1; nil when nothing was read.
 	Confidence *float64
 	Text       string
@@ -52,6 +56,26 @@ type Result struct {
 type Source struct {
 	Path string
 	Kind Kind
+	// Password opens the file if it is protected.
+	Password string
+}
+
+// Part is a file that was in another.
+type Part struct {
+	Name string // as the other file calls it, without a path
+	Path string // where it was unpacked
+}
+
+// PasswordFault is the fault of a protected file that came without its password,
+// or with a wrong one.
+func PasswordFault(what string, wrong bool) error {
+	f := fault.Newf(fault.Locked, "The %s is protected: send its password in the form field \"password\".", what)
+	f.Fields = []fault.Field{{Name: "password", Detail: "is needed to open the file"}}
+	if wrong {
+		f.Detail = "The password does not open the " + what + ". Send the right one in the form field \"password\"."
+		f.Fields[0].Detail = "does not open the file"
+	}
+	return f
 }
 
 // PageText is the text layer of a page.
@@ -86,6 +110,8 @@ type Engine interface {
 	Open(ctx context.Context, src Source) (pages int, err error)
 	// Text reads the text layer of a page.
 	Text(ctx context.Context, src Source, page int) (PageText, error)
+	// Unpack writes the files that the file holds into the folder.
+	Unpack(ctx context.Context, src Source, dir string) ([]Part, error)
 	// Scan draws the page and reads the image.
 	Scan(ctx context.Context, src Source, page int) (PageScan, error)
 	// Picture draws the page in colour into a JPEG file, at most [PictureSide]

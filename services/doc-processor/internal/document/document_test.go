@@ -2,6 +2,8 @@ package document
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +140,15 @@ func TestSniff(t *testing.T) {
 		{"Markdown", "# Title\n\n- item", Text},
 		{"Welsh", "Tŷ a chyngor", Text},
 		{"cut character", "caf\xc3", Text},
+		{"HTML", "\n<!-- saved -->\r\n<!DOCTYPE html>\n<p>", HTML},
+		{"XHTML", "\xef\xbb\xbf<?xml version=\"1.0\"?>\n<html xmlns=", HTML},
+		{"text with a tag", "<b>Owes</b> £50", Text},
+		{"an element of another name", "<header>", Text},
+		{"mail", "Received: from a\r\n by b\r\nFrom: c@d.example\r\n\r\nHello", EML},
+		{"notes like a mail", "From: Ann\nTo: Bob\nSubject: rent\n\nOwes", Text},
+		{"notes with a sign", "Received: two letters\n\nOwes", Text},
 		{"zip", "PK\x03\x04", ""},
+		{"compound file", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ""},
 		{"Latin-1", "caf\xe9 au lait", ""},
 		{"zero byte", "a\x00b", ""},
 		{"empty", "", ""},
@@ -149,6 +159,42 @@ func TestSniff(t *testing.T) {
 				t.Errorf("got %q, %t", got, ok)
 			}
 		})
+	}
+}
+
+// Text is what its name says among the kinds of text, and nothing else.
+func TestKindOfTextByName(t *testing.T) {
+	for _, tc := range []struct {
+		name, data string
+		want       Kind
+	}{
+		{"a.txt", "a,b\n1,2\n", Text},
+		{"a.csv", "a,b\n1,2\n", CSV},
+		{"A.CSV", "caf\xe9;\xa35\n", CSV},
+		{"a.csv", "\xff\xfea\x00,\x00b\x00", CSV},
+		{"a.csv", "\x89PNG but not quite", ""},
+		{"a.csv", "a\x00b", ""},
+		{"a.txt", "caf\xe9 au lait", ""},
+		{"a.eml", "Subject: rent\nFrom: a@b.example\n\nOwes", EML},
+		{"a.eml", "no header at all", ""},
+		{"a.html", "<p>Owes £50</p>", HTML},
+		{"a.html", "no tag", ""},
+		{"a.json", "{}", ""},
+		{"a.pdf", "words", ""},
+		{"a.docx", "words", ""},
+		{"a.docx", "PK\x03\x04 nothing of an Office file", ""},
+		{"a.txt", "PK\x03\x04 word/document.xml", DOCX},
+		{"a.txt", "PK\x03\x04 xl/workbook.xml", XLSX},
+		{"a.doc", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 W\x00o\x00r\x00d\x00", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(tc.data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := KindOf(path, tc.name)
+		if got != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%s with %q: %q, %v", tc.name, tc.data, got, err)
+		}
 	}
 }
 
@@ -185,6 +231,8 @@ func (*shaky) Scan(context.Context, Source, int) (PageScan, error) {
 	return PageScan{}, ErrDeadline
 }
 
+func (*shaky) Unpack(context.Context, Source, string) ([]Part, error) { return nil, ErrDeadline }
+
 func (*shaky) Picture(context.Context, Source, int) ([]byte, error) { return nil, ErrDeadline }
 
 func TestLostWorkerIsTriedOnceMore(t *testing.T) {
@@ -201,7 +249,7 @@ func TestLostWorkerIsTriedOnceMore(t *testing.T) {
 	if _, err := upload.Write([]byte("%PDF-1.7\n")); err != nil {
 		t.Fatal(err)
 	}
-	result, err := upload.Read(t.Context(), "")
+	result, err := upload.Read(t.Context(), File{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
 package document
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,7 +53,7 @@ func New(o Options) (*Processor, error) {
 		return nil, fmt.Errorf("empty the spool: %w", err)
 	}
 	for _, path := range stale {
-		if err := os.Remove(path); err != nil {
+		if err := os.RemoveAll(path); err != nil {
 			return nil, fmt.Errorf("empty the spool: %w", err)
 		}
 	}
@@ -100,49 +100,65 @@ func (u *Upload) Close() error {
 }
 
 // Read reads the received file, as [Reading.ReadFile].
-func (u *Upload) Read(ctx context.Context, name string) (*Result, error) {
-	return u.ReadFile(ctx, u.file.Name(), name)
+func (u *Upload) Read(ctx context.Context, f File) (*Result, error) {
+	f.Path = u.file.Name()
+	return u.ReadFile(ctx, f)
 }
 
-// ReadFile reads the file at path. The name serves only to refuse text that is
-// named as something else. Its errors are faults of the file (Invalid,
-// Unsupported) or of the moment (Unavailable, Canceled).
-func (r *Reading) ReadFile(ctx context.Context, path, name string) (*Result, error) {
+// File is a file to be read.
+type File struct {
+	Path string
+	// Name is what its sender calls it. It serves only to tell apart the kinds of
+	// text, and to refuse text that is named as something else.
+	Name string
+	// Password opens it if it is protected.
+	Password string
+}
+
+// ReadFile reads a file. Its errors are faults of the file (Invalid, Unsupported,
+// Locked) or of the moment (Unavailable, Canceled).
+func (r *Reading) ReadFile(ctx context.Context, f File) (*Result, error) {
 	defer r.set(func() { r.stage = Ended })
-	kind, err := KindOf(path, name)
+	kind, err := KindOf(f.Path, f.Name)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.clock.left, r.clock.expired = r.processor.options.Timeout, func() { cancel(ErrDeadline) }
-	return r.read(ctx, Source{Path: path, Kind: kind})
+	return r.read(ctx, Source{Path: f.Path, Kind: kind, Password: f.Password})
 }
 
-// Picture draws a page, from 1, of the file at path into a JPEG file, at most
+// Picture draws a page, from 1, of a file into a JPEG file, at most
 // [PictureSide] pixels long and wide. It fails with NotFound for a page that is not
-// there, with Unsupported for a file without pages to draw.
-func (p *Processor) Picture(ctx context.Context, path, name string, page int) ([]byte, error) {
-	kind, err := KindOf(path, name)
+// there, with Unsupported for a page that is no image.
+func (p *Processor) Picture(ctx context.Context, f File, page int) ([]byte, error) {
+	kind, err := KindOf(f.Path, f.Name)
 	if err != nil {
 		return nil, err
 	}
-	if kind == Text {
-		return nil, fault.New(fault.Unsupported, "A text file has no pages to draw.")
-	}
-	src := Source{Path: path, Kind: kind}
-	pages, err := retried(ctx, func() (int, error) { return p.options.Engine.Open(ctx, src) })
+	b := &binder{processor: p, turn: func(_ context.Context, work func()) error { work(); return nil }}
+	defer b.close()
+	leaves, err := b.leaves(ctx, Source{Path: f.Path, Kind: kind, Password: f.Password})
 	if err != nil {
 		return nil, p.refusal(ctx, err)
 	}
-	if page > pages {
-		return nil, fault.Newf(fault.NotFound, "The document has %d pages.", pages)
+	at, all := page-1, 0
+	for _, l := range leaves {
+		if all += l.pages; at >= l.pages {
+			at -= l.pages
+			continue
+		}
+		if l.src.Kind.Written() {
+			return nil, fault.New(fault.Unsupported, "A text file has no pages to draw.")
+		}
+		picture, err := retried(ctx, func() ([]byte, error) { return p.options.Engine.Picture(ctx, l.src, at) })
+		if err != nil {
+			return nil, p.refusal(ctx, err)
+		}
+		return picture, nil
 	}
-	picture, err := retried(ctx, func() ([]byte, error) { return p.options.Engine.Picture(ctx, src, page-1) })
-	if err != nil {
-		return nil, p.refusal(ctx, err)
-	}
-	return picture, nil
+	return nil, fault.Newf(fault.NotFound, "The document has %d pages.", all)
 }
 
 // KindOf says of what kind a file is, by its content. It fails with Invalid for
@@ -161,11 +177,23 @@ func KindOf(path, name string) (Kind, error) {
 	if n == 0 {
 		return "", fault.New(fault.Invalid, "The file is empty. Accepted are "+Accepted+".")
 	}
-	kind, ok := Sniff(head[:n])
+	kind, ok, err := officeKind(file, head[:n])
+	if err != nil {
+		return "", fmt.Errorf("read the spooled file: %w", err)
+	}
+	if !ok {
+		kind, ok = Sniff(head[:n])
+	}
+	if !ok && maybeCSV(head[:n], name) {
+		kind, ok = CSV, true
+	}
 	if !ok {
 		return "", fault.New(fault.Unsupported, "The file's content is of no format that is read here, whatever its name. Accepted are "+Accepted+".")
 	}
-	if kind == Text && !mayNameText(name) {
+	if kind != Text {
+		return kind, nil
+	}
+	if kind, ok = named(head[:n], name); !ok {
 		return "", fault.New(fault.Unsupported, "The file's content is not what its name says: it may be plain text, which is accepted when it is named .txt or .md. Accepted are "+Accepted+".")
 	}
 	return kind, nil
@@ -174,29 +202,32 @@ func KindOf(path, name string) (Kind, error) {
 // read reads the document page by page.
 func (r *Reading) read(ctx context.Context, src Source) (*Result, error) {
 	p := r.processor
-	pages, err := r.open(ctx, src)
-	switch {
-	case err != nil:
+	b := &binder{processor: p, turn: r.turn}
+	defer b.close()
+	leaves, err := b.leaves(ctx, src)
+	if err != nil {
 		return nil, p.refusal(ctx, err)
-	case pages == 0:
-		return nil, fault.New(fault.Invalid, "The document has no pages.")
-	case pages > p.options.MaxPages:
-		return nil, fault.Newf(fault.Invalid, "The document has %d pages; at most %d are accepted. Split it.", pages, p.options.MaxPages)
 	}
-	sheets := make([]sheet, pages)
-	if src.Kind == PDF || src.Kind == Text {
-		r.each(ctx, Layers, sheets, src.Kind, func(ctx context.Context, i int) { sheets[i].layer(ctx, p.options.Engine, src, i) })
+	var sheets []sheet
+	for _, l := range leaves {
+		for at := range l.pages {
+			sheets = append(sheets, sheet{leaf: l, at: at})
+		}
 	}
-	if src.Kind == PDF {
-		p.mend(sheets, func(s *sheet) *string { return &s.text.Text })
-	}
-	r.each(ctx, Scanning, sheets, src.Kind, func(ctx context.Context, i int) { sheets[i].ocr(ctx, p.options.Engine, src, i) })
+	r.each(ctx, Layers, sheets, func(ctx context.Context, i int) { sheets[i].layer(ctx, p.options.Engine) })
+	p.mend(sheets, func(s *sheet) *string {
+		if s.leaf.src.Kind != PDF {
+			return nil
+		}
+		return &s.text.Text
+	})
+	r.each(ctx, Scanning, sheets, func(ctx context.Context, i int) { sheets[i].ocr(ctx, p.options.Engine) })
 	p.mend(sheets, func(s *sheet) *string { return &s.scan.Text })
-	result := &Result{Kind: src.Kind, Method: None, Pages: make([]Page, len(sheets))}
+	result := &Result{Kind: leaves[0].src.Kind, Method: None, Pages: make([]Page, len(sheets))}
 	for i := range sheets {
-		result.Pages[i] = sheets[i].page(i+1, src.Kind)
+		result.Pages[i] = sheets[i].page(i + 1)
 	}
-	notices := r.describe(ctx, src, sheets, result.Pages)
+	notices := slices.Concat(b.notices, r.describe(ctx, sheets, result.Pages))
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, ErrDeadline) {
 		return nil, err
 	}
@@ -207,20 +238,13 @@ func (r *Reading) read(ctx context.Context, src Source) (*Result, error) {
 	return result, nil
 }
 
-// open returns the document's number of pages.
-func (r *Reading) open(ctx context.Context, src Source) (pages int, err error) {
-	busy := r.turn(ctx, func() {
-		pages, err = retried(ctx, func() (int, error) { return r.processor.options.Engine.Open(ctx, src) })
-	})
-	return pages, cmp.Or(busy, err)
-}
-
 // each does the stage's work for every page that it is for, as many at a time as
 // the document gets workers.
-func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, kind Kind, work func(context.Context, int)) {
+func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, work func(context.Context, int)) {
 	var todo []int
 	for i := range sheets {
-		if stage == Layers || !sheets[i].settled(kind) {
+		s := &sheets[i]
+		if stage == Layers && (s.leaf.src.Kind == PDF || s.leaf.src.Kind.Written()) || stage == Scanning && !s.settled() {
 			todo = append(todo, i)
 		}
 	}
@@ -235,7 +259,7 @@ func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, kind Ki
 					next++
 					continue
 				}
-				r.settled = append(r.settled, sheets[i].outcome(i+1, kind))
+				r.settled = append(r.settled, sheets[i].outcome(i+1))
 			}
 		}
 	})
@@ -259,7 +283,7 @@ func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, kind Ki
 				turns.work(r, stage, len(todo)-int(done.Add(1)))
 				r.set(func() {
 					if stage == Scanning {
-						r.settled = append(r.settled, sheets[i].outcome(i+1, kind))
+						r.settled = append(r.settled, sheets[i].outcome(i+1))
 					}
 				})
 			}
@@ -268,15 +292,19 @@ func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, kind Ki
 	group.Wait()
 }
 
-// mend repairs the words of all pages with each other's.
+// mend repairs the words of all pages with each other's. Pages for which of
+// returns nil are left as they are.
 func (p *Processor) mend(sheets []sheet, of func(*sheet) *string) {
-	texts := make([]string, len(sheets))
+	var texts []string
+	var places []*string
 	for i := range sheets {
-		texts[i] = clean(*of(&sheets[i]))
+		if text := of(&sheets[i]); text != nil {
+			texts, places = append(texts, clean(*text)), append(places, text)
+		}
 	}
 	words := NewVocabulary(p.options.Words, texts)
-	for i := range sheets {
-		*of(&sheets[i]) = words.Mend(texts[i])
+	for i, place := range places {
+		*place = words.Mend(texts[i])
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 // sheet is a page while it is being read.
 type sheet struct {
+	leaf    *leaf
+	at      int // its place in the leaf
 	text    PageText
 	scan    PageScan
 	scanned bool
@@ -25,8 +27,8 @@ func (s *sheet) fail(err error) {
 }
 
 // layer reads the page's text layer.
-func (s *sheet) layer(ctx context.Context, engine Engine, src Source, page int) {
-	text, err := retried(ctx, func() (PageText, error) { return engine.Text(ctx, src, page) })
+func (s *sheet) layer(ctx context.Context, engine Engine) {
+	text, err := retried(ctx, func() (PageText, error) { return engine.Text(ctx, s.leaf.src, s.at) })
 	if err != nil {
 		s.fail(err)
 		return
@@ -35,13 +37,13 @@ func (s *sheet) layer(ctx context.Context, engine Engine, src Source, page int) 
 }
 
 // settled reports whether there is nothing for OCR to do.
-func (s *sheet) settled(kind Kind) bool {
-	return s.err != nil || kind == Text || kind == PDF && usable(s.text.Text, s.text.Pictured)
+func (s *sheet) settled() bool {
+	return s.err != nil || s.leaf.src.Kind.Written() || s.leaf.src.Kind == PDF && usable(s.text.Text, s.text.Pictured)
 }
 
 // ocr reads the page's image.
-func (s *sheet) ocr(ctx context.Context, engine Engine, src Source, page int) {
-	scan, err := retried(ctx, func() (PageScan, error) { return engine.Scan(ctx, src, page) })
+func (s *sheet) ocr(ctx context.Context, engine Engine) {
+	scan, err := retried(ctx, func() (PageScan, error) { return engine.Scan(ctx, s.leaf.src, s.at) })
 	if err != nil {
 		s.fail(err)
 		return
@@ -50,12 +52,14 @@ func (s *sheet) ocr(ctx context.Context, engine Engine, src Source, page int) {
 }
 
 // page is the outcome for the client.
-func (s *sheet) page(number int, kind Kind) Page {
-	page := Page{Number: number, Method: None}
+func (s *sheet) page(number int) Page {
+	page := Page{Number: number, Attachment: s.leaf.attachment, Method: None}
 	// A stamp on a scan that OCR could not read is still there to be told.
 	layerWins := !s.scanned || count(s.text.Text).readable > count(s.scan.Text).readable
 	switch {
-	case kind == Text && s.err == nil:
+	case s.leaf.src.Kind.Written() && s.err == nil && strings.TrimSpace(s.text.Text) == "" && s.leaf.src.Kind != Text:
+		// An empty sheet or mail: there is nothing to read.
+	case s.leaf.src.Kind.Written() && s.err == nil:
 		certain := 1.0
 		page.Method, page.Confidence = TextLayer, &certain
 		page.Text = strings.ReplaceAll(strings.ReplaceAll(s.text.Text, "\r\n", "\n"), "\r", "\n")
@@ -75,8 +79,8 @@ func (s *sheet) page(number int, kind Kind) Page {
 }
 
 // outcome is what is told of the page before the document is done.
-func (s *sheet) outcome(number int, kind Kind) Settled {
-	page := s.page(number, kind)
+func (s *sheet) outcome(number int) Settled {
+	page := s.page(number)
 	return Settled{Page: number, Method: page.Method, Error: page.Error}
 }
 

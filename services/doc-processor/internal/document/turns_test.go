@@ -74,7 +74,7 @@ func TestLetterOvertakesBundle(t *testing.T) {
 				return
 			}
 			defer r.End()
-			if _, err := r.ReadFile(t.Context(), path, ""); err != nil {
+			if _, err := r.ReadFile(t.Context(), File{Path: path}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -115,7 +115,7 @@ func TestWaitingDoesNotCount(t *testing.T) {
 					return
 				}
 				defer r.End()
-				result, err := r.ReadFile(t.Context(), path, "")
+				result, err := r.ReadFile(t.Context(), File{Path: path})
 				if err != nil || len(result.Warnings) > 0 {
 					t.Errorf("%v, %+v", err, result)
 				}
@@ -127,7 +127,7 @@ func TestWaitingDoesNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.End()
-		result, err := r.ReadFile(t.Context(), long, "")
+		result, err := r.ReadFile(t.Context(), File{Path: long})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestProgress(t *testing.T) {
 		for r, path := range map[*Reading]string{a: first, b: second} {
 			group.Go(func() {
 				defer r.End()
-				if _, err := r.ReadFile(t.Context(), path, ""); err != nil {
+				if _, err := r.ReadFile(t.Context(), File{Path: path}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -33,7 +33,7 @@ var errVisionTime = errors.New("the time for the vision pass is over")
 
 // describe adds notes to the pages that have something to see and returns the
 // warnings.
-func (r *Reading) describe(ctx context.Context, src Source, sheets []sheet, pages []Page) []string {
+func (r *Reading) describe(ctx context.Context, sheets []sheet, pages []Page) []string {
 	p := r.processor
 	v := p.options.Vision
 	if v == nil {
@@ -55,7 +55,7 @@ func (r *Reading) describe(ctx context.Context, src Source, sheets []sheet, page
 		group.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			note, err := p.note(passCtx, src, at, pages[at].Text)
+			note, err := p.note(passCtx, sheets[at].leaf.src, sheets[at].at, pages[at].Text)
 			if err != nil {
 				failures[at] = v.reason(passCtx, err)
 				return

@@ -29,7 +29,7 @@ const formOverhead = 64 << 10
 // reader receives and reads documents.
 type reader interface {
 	Receive() (*document.Upload, error)
-	Picture(ctx context.Context, path, name string, page int) ([]byte, error)
+	Picture(ctx context.Context, f document.File, page int) ([]byte, error)
 }
 
 // model names what answers when a model is asked.
@@ -176,6 +176,7 @@ type processed struct {
 
 type pageResult struct {
 	Page       int             `json:"page"`
+	Attachment string          `json:"attachment,omitempty"` // of a mail, that the page is of
 	Method     document.Method `json:"method"`
 	Confidence *float64        `json:"confidence"`
 	Text       string          `json:"text"`
@@ -206,14 +207,15 @@ func (a *API) process(c *gin.Context) error {
 	}
 	// The file is in the spool only, which is emptied at the next start too.
 	defer func() { _ = upload.Close() }()
-	name, err := httpserver.ReadUpload(c, "file", &capped{w: upload, limit: a.options.MaxUpload})
+	fields, err := httpserver.ReadForm(c, "file", &capped{w: upload, limit: a.options.MaxUpload})
 	if err != nil {
 		return err
 	}
+	file := document.File{Name: fields.FileName, Password: fields.Get("password")}
 	if form != asJSON {
-		return a.processStream(c, form, upload, name)
+		return a.processStream(c, form, upload, file)
 	}
-	result, err := upload.Read(c.Request.Context(), name)
+	result, err := upload.Read(c.Request.Context(), file)
 	if err != nil {
 		return err
 	}
@@ -246,7 +248,7 @@ func toWire(r *document.Result, took time.Duration) processed {
 		Warnings:       append([]string{}, r.Warnings...),
 	}
 	for i, p := range r.Pages {
-		out.PageResults[i] = pageResult{Page: p.Number, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Prepared: p.Prepared, Error: p.Error}
+		out.PageResults[i] = pageResult{Page: p.Number, Attachment: p.Attachment, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Prepared: p.Prepared, Error: p.Error}
 		if v := p.Vision; v != nil {
 			out.PageResults[i].Vision = &visionResult{
 				Description: v.Description, Provider: v.Provider, Model: v.Model,

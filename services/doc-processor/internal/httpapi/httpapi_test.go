@@ -266,6 +266,7 @@ type answer struct {
 	Warnings    []string
 	PageResults []struct {
 		Page       int
+		Attachment string
 		Method     string
 		Confidence *float64
 		Text       string

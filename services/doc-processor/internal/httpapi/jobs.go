@@ -98,11 +98,11 @@ func (a *API) createJob(c *gin.Context) error {
 		return err
 	}
 	defer draft.Discard()
-	name, err := httpserver.ReadUpload(c, "file", &capped{w: draft, limit: a.options.MaxUpload})
+	fields, err := httpserver.ReadForm(c, "file", &capped{w: draft, limit: a.options.MaxUpload})
 	if err != nil {
 		return err
 	}
-	j, err := draft.Submit(name)
+	j, err := draft.Submit(fields.FileName, fields.Get("password"))
 	if err != nil {
 		return err
 	}
@@ -143,6 +143,10 @@ func (a *API) jobResult(c *gin.Context) error {
 	return nil
 }
 
+// passwordHeader carries the password of a protected file whose page is to be
+// drawn: a job does not keep it.
+const passwordHeader = "X-Document-Password"
+
 // jobPage draws a page of the job's file, with the boxes that are asked for.
 func (a *API) jobPage(c *gin.Context) error {
 	number, err := strconv.Atoi(strings.TrimSuffix(c.Param("page"), ".png"))
@@ -157,7 +161,8 @@ func (a *API) jobPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	picture, err := a.options.Documents.Picture(c.Request.Context(), path, j.Name, number)
+	file := document.File{Path: path, Name: j.Name, Password: c.GetHeader(passwordHeader)}
+	picture, err := a.options.Documents.Picture(c.Request.Context(), file, number)
 	if err != nil {
 		return err
 	}
@@ -272,7 +277,7 @@ func (a *API) followJob(c *gin.Context) error {
 
 // processStream reads the received file and sends its progress, then the result.
 // What fails before the first event has the status of its own.
-func (a *API) processStream(c *gin.Context, form string, upload *document.Upload, name string) error {
+func (a *API) processStream(c *gin.Context, form string, upload *document.Upload, file document.File) error {
 	start := time.Now()
 	type outcome struct {
 		result *document.Result
@@ -280,7 +285,7 @@ func (a *API) processStream(c *gin.Context, form string, upload *document.Upload
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		result, err := upload.Read(c.Request.Context(), name)
+		result, err := upload.Read(c.Request.Context(), file)
 		ended <- outcome{result, err}
 	}()
 	s := &stream{c: c, form: form}

@@ -7,6 +7,9 @@ const (
 	fileName   = "file"
 	recordName = "job.json"
 	resultName = "result.json"
+	// passwordName is there only while the file is not read yet: a password may
+	// open more than this one file.
+	passwordName = "password"
 )
 
 // remove deletes a job's folder.

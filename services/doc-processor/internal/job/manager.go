@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -181,7 +182,7 @@ func (d *Draft) Discard() {
 
 // Submit stores the job and begins it: what it returned survives the end of the
 // program. A file that is of no kind that is read fails as [document.KindOf] says.
-func (d *Draft) Submit(name string) (Job, error) {
+func (d *Draft) Submit(name, password string) (Job, error) {
 	j := Job{
 		ID: rand.Text(), Name: name, SHA256: hex.EncodeToString(d.digest.Sum(nil)), Bytes: d.bytes,
 		State: Queued, Created: time.Now().UTC(),
@@ -191,6 +192,11 @@ func (d *Draft) Submit(name string) (Job, error) {
 	}
 	if _, err := document.KindOf(d.file.Name(), name); err != nil {
 		return Job{}, err
+	}
+	if password != "" {
+		if err := jobfolder.Save(filepath.Join(d.dir, passwordName), password); err != nil {
+			return Job{}, jobfolder.Storage(err)
+		}
 	}
 	if err := jobfolder.Save(filepath.Join(d.dir, recordName), j); err != nil {
 		return Job{}, jobfolder.Storage(err)
@@ -241,7 +247,12 @@ func (m *Manager) run(ctx context.Context, r *running) {
 		return
 	}
 	start := time.Now()
-	result, err := r.reading.ReadFile(ctx, filepath.Join(m.dir(j.ID), fileName), j.Name)
+	file := document.File{Path: filepath.Join(m.dir(j.ID), fileName), Name: j.Name}
+	if err := jobfolder.Load(filepath.Join(m.dir(j.ID), passwordName), &file.Password); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.finish(ctx, r, j, jobfolder.Storage(err))
+		return
+	}
+	result, err := r.reading.ReadFile(ctx, file)
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, errStopped) {
 			j.State, j.Starts = Queued, j.Starts-1
@@ -266,6 +277,9 @@ func (m *Manager) finish(ctx context.Context, r *running, j Job, failure error) 
 	if failure != nil {
 		doc := problem.Of(failure)
 		j.State, j.Problem = Failed, &doc
+	}
+	if err := os.Remove(filepath.Join(m.dir(j.ID), passwordName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.o.Logger.WarnContext(ctx, "the password of a job could not be removed", "job", j.ID, "error", err)
 	}
 	if err := m.update(r, j); err != nil {
 		// It is told to whoever asks; the next run tries it again.

@@ -79,12 +79,15 @@ func (p *PDFium) Close() error {
 func (p *PDFium) Open(path string) (Document, error) { return p.OpenDocument(path) }
 
 // OpenDocument is [PDFium.Open] with the concrete type, which also draws.
-func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) {
+func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) { return p.OpenLocked(path, "") }
+
+// OpenLocked is [PDFium.OpenDocument] with the password of a protected file.
+func (p *PDFium) OpenLocked(path, password string) (*PDFiumDocument, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the spooled file: %w", err)
 	}
-	opened, err := p.instance.OpenDocument(&requests.OpenDocument{File: &data})
+	opened, err := p.instance.OpenDocument(&requests.OpenDocument{File: &data, Password: &password})
 	if err != nil {
 		return nil, openFault(err)
 	}
@@ -95,6 +98,15 @@ func (p *PDFium) OpenDocument(path string) (*PDFiumDocument, error) {
 	}
 	d.pages = count.PageCount
 	return d, nil
+}
+
+// Attachments is how many files are embedded in the document.
+func (d *PDFiumDocument) Attachments() int {
+	found, err := d.pdfium.instance.FPDFDoc_GetAttachmentCount(&requests.FPDFDoc_GetAttachmentCount{Document: d.ref})
+	if err != nil {
+		return 0
+	}
+	return found.AttachmentCount
 }
 
 // openFault translates PDFium's errors.

@@ -17,6 +17,7 @@ import (
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/layout"
 	"signpost.internal/services/doc-processor/internal/ocr"
+	"signpost.internal/services/doc-processor/internal/office"
 	"signpost.internal/services/doc-processor/internal/pdftext"
 	"signpost.internal/services/doc-processor/internal/straighten"
 )
@@ -39,10 +40,12 @@ type desk struct {
 	reader   pdftext.Reader // for text; PDFium or another
 	ocr      *ocr.Client
 
-	path  string
-	drawn *pdftext.PDFiumDocument
-	other pdftext.Document // the document in another reader than PDFium
-	image *picture
+	path     string
+	password string              // that opened it
+	pages    []document.PageText // of a file whose words are characters
+	drawn    *pdftext.PDFiumDocument
+	other    pdftext.Document // the document in another reader than PDFium
+	image    *picture
 }
 
 func openDesk(ctx context.Context, s Settings) (*desk, error) {
@@ -74,36 +77,46 @@ func (d *desk) drop() {
 	if d.other != nil {
 		_ = d.other.Close()
 	}
-	d.path, d.drawn, d.other, d.image = "", nil, nil, nil
+	d.path, d.password, d.pages, d.drawn, d.other, d.image = "", "", nil, nil, nil, nil
 }
 
 // turnTo makes the request's document the open one.
 func (d *desk) turnTo(r request) error {
-	if d.path == r.Path {
+	if d.path == r.Path && d.password == r.Password {
 		return nil
 	}
 	d.drop()
 	switch r.Kind {
 	case document.PDF:
-		opened, err := d.pdfium.OpenDocument(r.Path)
+		opened, err := d.pdfium.OpenLocked(r.Path, r.Password)
+		if errors.Is(err, pdftext.ErrEncrypted) {
+			return document.PasswordFault("PDF", r.Password != "")
+		}
 		if err != nil {
 			return pdfFault(err)
 		}
 		d.drawn = opened
-		if d.settings.Reader == LedongthucReader {
+		if d.settings.Reader == LedongthucReader && r.Password == "" {
 			// A file that only PDFium can open is read by PDFium.
 			if other, err := d.reader.Open(r.Path); err == nil {
 				d.other = other
 			}
 		}
-	case document.PNG, document.JPEG, document.TIFF:
+	case document.PNG, document.JPEG, document.TIFF, document.WebP, document.BMP:
 		opened, err := openPicture(r.Path, r.Kind, d.settings.MaxPixels)
 		if err != nil {
 			return err
 		}
 		d.image = opened
+	case document.Text:
+	default:
+		pages, err := office.Read(r.Path, r.Kind)
+		if err != nil {
+			return err
+		}
+		d.pages = pages
 	}
-	d.path = r.Path
+	d.path, d.password = r.Path, r.Password
 	return nil
 }
 
@@ -124,6 +137,9 @@ func (d *desk) open(r request) (int, error) {
 	default:
 		if err := d.turnTo(r); err != nil {
 			return 0, err
+		}
+		if d.image == nil {
+			return len(d.pages), nil
 		}
 		return d.image.pages(), nil
 	}
@@ -177,6 +193,12 @@ func (d *desk) text(r request) (document.PageText, error) {
 	if err := d.turnTo(r); err != nil {
 		return document.PageText{}, err
 	}
+	if r.Kind.Written() {
+		if r.Page < 0 || r.Page >= len(d.pages) {
+			return document.PageText{}, fault.New(fault.Invalid, "The file has no such page.")
+		}
+		return d.pages[r.Page], nil
+	}
 	if err := d.checkPage(r.Page); err != nil {
 		return document.PageText{}, err
 	}
@@ -185,6 +207,9 @@ func (d *desk) text(r request) (document.PageText, error) {
 		return document.PageText{}, pdfFault(err)
 	}
 	page := document.PageText{Text: layout.Text(glyphs), Notice: notice}
+	if n := d.drawn.Attachments(); n > 0 && r.Page == 0 && notice == "" {
+		page.Notice = fmt.Sprintf("is of a file with %d files attached to it, which are not read: send them as files of their own", n)
+	}
 	if len(glyphs) < sparse || d.settings.Figures {
 		artwork, err := d.drawn.Artwork(r.Page)
 		if err != nil && len(glyphs) < sparse {
@@ -350,7 +375,7 @@ const jpegQuality = 90
 func pdfFault(err error) error {
 	switch {
 	case errors.Is(err, pdftext.ErrEncrypted):
-		return fault.New(fault.Invalid, "The PDF is encrypted and needs a password. Send it without one.")
+		return document.PasswordFault("PDF", false)
 	case errors.Is(err, pdftext.ErrMemory):
 		return fmt.Errorf("%w: %w", document.ErrMemory, err)
 	default:

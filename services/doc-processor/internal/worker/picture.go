@@ -83,6 +83,9 @@ func (p *picture) load(n int) (image.Image, error) {
 	if err != nil {
 		return nil, pictureFault(err)
 	}
+	if p.kind == document.JPEG {
+		img = upright(img, orientation(p.data))
+	}
 	return img, nil
 }
 

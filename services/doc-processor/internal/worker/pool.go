@@ -72,7 +72,7 @@ func (p *Pool) close() {
 
 // Open implements [document.Engine].
 func (p *Pool) Open(ctx context.Context, src document.Source) (int, error) {
-	r, err := p.do(ctx, request{Op: opOpen, Path: src.Path, Kind: src.Kind})
+	r, err := p.do(ctx, request{Op: opOpen, Path: src.Path, Kind: src.Kind, Password: src.Password})
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ func (p *Pool) Open(ctx context.Context, src document.Source) (int, error) {
 
 // Text implements [document.Engine].
 func (p *Pool) Text(ctx context.Context, src document.Source, page int) (document.PageText, error) {
-	r, err := p.do(ctx, request{Op: opText, Path: src.Path, Kind: src.Kind, Page: page})
+	r, err := p.do(ctx, request{Op: opText, Path: src.Path, Kind: src.Kind, Password: src.Password, Page: page})
 	if err != nil {
 		return document.PageText{}, err
 	}
@@ -93,7 +93,7 @@ func (p *Pool) Text(ctx context.Context, src document.Source, page int) (documen
 
 // Scan implements [document.Engine].
 func (p *Pool) Scan(ctx context.Context, src document.Source, page int) (document.PageScan, error) {
-	r, err := p.do(ctx, request{Op: opScan, Path: src.Path, Kind: src.Kind, Page: page})
+	r, err := p.do(ctx, request{Op: opScan, Path: src.Path, Kind: src.Kind, Password: src.Password, Page: page})
 	if err != nil {
 		return document.PageScan{}, err
 	}
@@ -105,7 +105,7 @@ func (p *Pool) Scan(ctx context.Context, src document.Source, page int) (documen
 
 // Picture implements [document.Engine].
 func (p *Pool) Picture(ctx context.Context, src document.Source, page int) ([]byte, error) {
-	r, err := p.do(ctx, request{Op: opPicture, Path: src.Path, Kind: src.Kind, Page: page})
+	r, err := p.do(ctx, request{Op: opPicture, Path: src.Path, Kind: src.Kind, Password: src.Password, Page: page})
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +113,15 @@ func (p *Pool) Picture(ctx context.Context, src document.Source, page int) ([]by
 		return nil, fmt.Errorf("%w: it gave no picture", document.ErrCrashed)
 	}
 	return r.Picture, nil
+}
+
+// Unpack implements [document.Engine].
+func (p *Pool) Unpack(ctx context.Context, src document.Source, dir string) ([]document.Part, error) {
+	r, err := p.do(ctx, request{Op: opUnpack, Path: src.Path, Kind: src.Kind, Password: src.Password, Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return r.Parts, nil
 }
 
 // do has a worker answer the request. The wait for a free worker counts
@@ -143,6 +152,7 @@ func (p *Pool) do(ctx context.Context, r request) (response, error) {
 		return response{}, document.ErrMemory
 	case answer.Fault != nil:
 		f := fault.New(answer.Fault.Kind, answer.Fault.Detail)
+		f.Fields = answer.Fault.Fields
 		if answer.Fault.Cause != "" {
 			f.Cause = errors.New(answer.Fault.Cause)
 		}

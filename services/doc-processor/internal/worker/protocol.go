@@ -29,6 +29,7 @@ const (
 	opText    operation = "text"
 	opScan    operation = "scan"
 	opPicture operation = "picture"
+	opUnpack  operation = "unpack"
 )
 
 type request struct {
@@ -36,6 +37,9 @@ type request struct {
 	Path string        `json:"path"`
 	Kind document.Kind `json:"kind"`
 	Page int           `json:"page"`
+	// Password opens a protected file. It is never logged.
+	Password string `json:"password,omitempty"`
+	Dir      string `json:"dir,omitempty"` // to unpack into
 }
 
 type response struct {
@@ -43,6 +47,7 @@ type response struct {
 	Text    *document.PageText `json:"text,omitempty"`
 	Scan    *document.PageScan `json:"scan,omitempty"`
 	Picture []byte             `json:"picture,omitempty"`
+	Parts   []document.Part    `json:"parts,omitempty"`
 	// Fault is the file's fault.
 	Fault *wireFault `json:"fault,omitempty"`
 	// OutOfMemory is true when the request failed for want of memory.
@@ -52,7 +57,8 @@ type response struct {
 }
 
 type wireFault struct {
-	Kind   fault.Kind `json:"kind"`
-	Detail string     `json:"detail"`
-	Cause  string     `json:"cause,omitempty"`
+	Kind   fault.Kind    `json:"kind"`
+	Detail string        `json:"detail"`
+	Cause  string        `json:"cause,omitempty"`
+	Fields []fault.Field `json:"fields,omitempty"`
 }

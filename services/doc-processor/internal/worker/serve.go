@@ -13,6 +13,7 @@ import (
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/office"
 )
 
 // Serve is a worker's life: it takes its settings, limits its memory, and
@@ -114,6 +115,12 @@ func answer(d *desk, r request) (a response) {
 			return failed(err)
 		}
 		return response{Picture: picture}
+	case opUnpack:
+		parts, err := office.Unpack(r.Path, r.Kind, r.Dir, r.Password)
+		if err != nil {
+			return failed(err)
+		}
+		return response{Parts: parts}
 	default:
 		return failed(fmt.Errorf("unknown operation %q", r.Op))
 	}
@@ -126,7 +133,7 @@ func failed(err error) response {
 	}
 	var f *fault.Error
 	if errors.As(err, &f) {
-		w := &wireFault{Kind: f.Kind, Detail: f.Detail}
+		w := &wireFault{Kind: f.Kind, Detail: f.Detail, Fields: f.Fields}
 		if f.Cause != nil {
 			w.Cause = f.Cause.Error()
 		}

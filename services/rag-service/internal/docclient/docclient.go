@@ -189,10 +189,14 @@ func broken(ctx context.Context, err error) error {
 	return classify(ctx, err)
 }
 
+// lockedType is the type of the problem of a document that needs a password.
+const lockedType = "urn:signpost:problem:locked"
+
 // refused translates an answer that is not 200. The detail of its problem
 // document is meant for clients and passed on.
 func refused(response *http.Response) error {
 	var document struct {
+		Type   string `json:"type"`
 		Detail string `json:"detail"`
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
@@ -200,6 +204,9 @@ func refused(response *http.Response) error {
 		err = json.Unmarshal(body, &document)
 	}
 	status := response.StatusCode
+	if err == nil && document.Type == lockedType {
+		return fault.New(fault.Invalid, "The document is protected by a password. Ingest it without one.")
+	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return fault.Wrap(fault.Upstream, fmt.Errorf("doc-processor answered %d", status), keyRefused)
 	}
