@@ -1,6 +1,6 @@
 # Each target is one script; read scripts/ for what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines test-qdrant test-faults test-switching test-migration test-compose test-office verify-offline eval switch key lint vuln bench build manuals clean
+.PHONY: help setup run test test-engines test-qdrant test-faults test-switching test-migration test-compose test-office verify-offline eval switch key lint vuln bench bench-docs build manuals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ vuln: ## look for known vulnerabilities that our code reaches
 
 bench: ## measure speed, memory and size, beside pdftotext and tesseract
 	@scripts/bench
+
+bench-docs: ## measure how well documents are read: characters, cells, figures (ARGS="-only 'skewed|noisy'" for some kinds)
+	@scripts/bench-docs $(ARGS)
 
 eval: ## measure what the search finds and refuses on the sample manuals, against the run before
 	@scripts/eval

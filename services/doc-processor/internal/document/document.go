@@ -3,6 +3,7 @@ package document
 import (
 	"context"
 	"errors"
+	"math"
 
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/vision"
@@ -33,6 +34,19 @@ type Page struct {
 	// Confidence is from 0 to 1; nil when nothing was read.
 	Confidence *float64
 	Text       string
+	// Words are the page's words at their places, in the order in which they were
+	// read; none of a page without places, as a text file's.
+	Words []Word
+	// Doubts are the numbers of the page that were read with doubt.
+	Doubts []Doubt
+	// Header and Footer are running ones, which stand on other pages too; the text
+	// of the first page that has one keeps it, that of the others does not.
+	Header, Footer string
+	// Stamps is what stands across the page, as a watermark.
+	Stamps []string
+	// Reason says in words why the page was read from its image though the file
+	// could have had its text.
+	Reason string
 	// Prepared says in words what was done to the page's image before OCR.
 	Prepared []string
 	// Error says why the page could not be read, in words for the client.
@@ -40,6 +54,37 @@ type Page struct {
 	// Vision is what a model said of the page's look; nil when none was asked
 	// or it gave no answer. The Text owes nothing to it.
 	Vision *vision.Note
+}
+
+// Box is a part of a page as it is shown, in fractions of its width and height from
+// the left and the top.
+type Box struct {
+	Left   float64 `json:"l"`
+	Top    float64 `json:"t"`
+	Right  float64 `json:"r"`
+	Bottom float64 `json:"b"`
+}
+
+// Rounded is the box to a ten-thousandth, which is finer than a pixel.
+func (b Box) Rounded() Box {
+	round := func(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+	return Box{round(b.Left), round(b.Top), round(b.Right), round(b.Bottom)}
+}
+
+// Word is a word of a page.
+type Word struct {
+	Text string `json:"w"`
+	Box
+	Confidence float64 `json:"c"` // from 0 to 1
+}
+
+// Doubt is a number, as an amount, a date or a reference, that OCR is not sure of.
+type Doubt struct {
+	Word
+	// Other is what a second look at it read, where that differs.
+	Other string `json:"other,omitempty"`
+	// Crop is a picture of it and a little around it, as a PNG file.
+	Crop []byte `json:"crop,omitempty"`
 }
 
 // Result is what was read from a document.
@@ -81,23 +126,30 @@ func PasswordFault(what string, wrong bool) error {
 // PageText is the text layer of a page.
 type PageText struct {
 	// Text is in reading order, with [LineHyphen] and U+FFFD where a
-	// character was lost.
-	Text string
+	// character was lost; Markdown is the same with headings and tables marked.
+	Text, Markdown string
+	Words          []Word
+	Margins        []Margin // outermost first
 	// Pictured is true when the page shows images or drawings that a short
 	// text layer does not account for.
 	Pictured bool
 	// Figures is true when the page shows more than words and rules.
 	Figures bool
+	// Stamps is what stands across the page at an angle.
+	Stamps []string
 	// Notice says that the page was not read as configured, or is empty.
 	Notice string
 }
 
 // PageScan is what OCR read from a page.
 type PageScan struct {
-	Text       string
-	Confidence float64 // mean over the words, from 0 to 1
-	Words      int
-	Blank      bool // there is no ink on the page
+	Text, Markdown string
+	Margins        []Margin // outermost first
+	Confidence     float64  // mean over the words, from 0 to 1
+	Words          []Word
+	Doubts         []Doubt
+	Unread         int  // about how many words seem to be there that could not be read
+	Blank          bool // there is no ink on the page
 	// Prepared says in words what was done to the image before it was read.
 	Prepared []string
 }

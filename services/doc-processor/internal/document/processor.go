@@ -215,14 +215,19 @@ func (r *Reading) read(ctx context.Context, src Source) (*Result, error) {
 		}
 	}
 	r.each(ctx, Layers, sheets, func(ctx context.Context, i int) { sheets[i].layer(ctx, p.options.Engine) })
-	p.mend(sheets, func(s *sheet) *string {
-		if s.leaf.src.Kind != PDF {
-			return nil
+	p.mend(sheets, (*sheet).layerTexts)
+	for i := range sheets {
+		if s := &sheets[i]; s.leaf.src.Kind == PDF {
+			s.doubt = p.options.Words.doubt(s.text)
 		}
-		return &s.text.Text
+	}
+	r.each(ctx, Scanning, sheets, func(ctx context.Context, i int) {
+		s := &sheets[i]
+		s.ocr(ctx, p.options.Engine)
+		s.misled = s.scanned && s.doubt != "" && p.options.Words.better(s.scan, s.text.Text)
 	})
-	r.each(ctx, Scanning, sheets, func(ctx context.Context, i int) { sheets[i].ocr(ctx, p.options.Engine) })
-	p.mend(sheets, func(s *sheet) *string { return &s.scan.Text })
+	p.mend(sheets, (*sheet).scanTexts)
+	setMarginsApart(sheets)
 	result := &Result{Kind: leaves[0].src.Kind, Method: None, Pages: make([]Page, len(sheets))}
 	for i := range sheets {
 		result.Pages[i] = sheets[i].page(i + 1)
@@ -292,19 +297,20 @@ func (r *Reading) each(ctx context.Context, stage Stage, sheets []sheet, work fu
 	group.Wait()
 }
 
-// mend repairs the words of all pages with each other's. Pages for which of
-// returns nil are left as they are.
-func (p *Processor) mend(sheets []sheet, of func(*sheet) *string) {
+// mend repairs the words of all pages with each other's. The first text of a page
+// is the one whose words count; pages without any are left as they are.
+func (p *Processor) mend(sheets []sheet, of func(*sheet) []*string) {
 	var texts []string
-	var places []*string
 	for i := range sheets {
-		if text := of(&sheets[i]); text != nil {
-			texts, places = append(texts, clean(*text)), append(places, text)
+		if own := of(&sheets[i]); len(own) > 0 {
+			texts = append(texts, clean(*own[0]))
 		}
 	}
 	words := NewVocabulary(p.options.Words, texts)
-	for i, place := range places {
-		*place = words.Mend(texts[i])
+	for i := range sheets {
+		for _, text := range of(&sheets[i]) {
+			*text = words.Mend(clean(*text))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,13 @@ type sheet struct {
 	scan    PageScan
 	scanned bool
 	err     error
+	// markdown is the chosen text with its headings and tables marked.
+	markdown string
+	// doubt says what speaks against the text layer, and misled that OCR showed
+	// that the layer is not what the page says.
+	doubt          string
+	misled         bool
+	header, footer string
 }
 
 func (s *sheet) fail(err error) {
@@ -38,7 +46,28 @@ func (s *sheet) layer(ctx context.Context, engine Engine) {
 
 // settled reports whether there is nothing for OCR to do.
 func (s *sheet) settled() bool {
-	return s.err != nil || s.leaf.src.Kind.Written() || s.leaf.src.Kind == PDF && usable(s.text.Text, s.text.Pictured)
+	return s.err != nil || s.leaf.src.Kind.Written() || s.leaf.src.Kind == PDF && s.doubt == "" && usable(s.text.Text, s.text.Pictured)
+}
+
+// layerTexts are the texts of a PDF page's layer that are mended.
+func (s *sheet) layerTexts() []*string {
+	if s.leaf.src.Kind != PDF {
+		return nil
+	}
+	return append([]*string{&s.text.Text, &s.text.Markdown}, marginTexts(s.text.Margins)...)
+}
+
+// scanTexts are the texts that OCR read.
+func (s *sheet) scanTexts() []*string {
+	return append([]*string{&s.scan.Text, &s.scan.Markdown}, marginTexts(s.scan.Margins)...)
+}
+
+func marginTexts(margins []Margin) []*string {
+	var texts []*string
+	for i := range margins {
+		texts = append(texts, &margins[i].Text, &margins[i].Markdown)
+	}
+	return texts
 }
 
 // ocr reads the page's image.
@@ -54,8 +83,7 @@ func (s *sheet) ocr(ctx context.Context, engine Engine) {
 // page is the outcome for the client.
 func (s *sheet) page(number int) Page {
 	page := Page{Number: number, Attachment: s.leaf.attachment, Method: None}
-	// A stamp on a scan that OCR could not read is still there to be told.
-	layerWins := !s.scanned || count(s.text.Text).readable > count(s.scan.Text).readable
+	page.Header, page.Footer, page.Stamps = s.header, s.footer, s.text.Stamps
 	switch {
 	case s.leaf.src.Kind.Written() && s.err == nil && strings.TrimSpace(s.text.Text) == "" && s.leaf.src.Kind != Text:
 		// An empty sheet or mail: there is nothing to read.
@@ -63,12 +91,19 @@ func (s *sheet) page(number int) Page {
 		certain := 1.0
 		page.Method, page.Confidence = TextLayer, &certain
 		page.Text = strings.ReplaceAll(strings.ReplaceAll(s.text.Text, "\r\n", "\n"), "\r", "\n")
-	case layerWins && count(s.text.Text).readable > 0:
+		s.markdown = page.Text
+	case !s.ocrWins() && count(s.text.Text).readable > 0:
 		confidence := textConfidence(s.text.Text)
-		page.Method, page.Confidence, page.Text = TextLayer, &confidence, s.text.Text
-	case s.scanned && s.scan.Words > 0:
+		page.Method, page.Confidence, page.Text, page.Words = TextLayer, &confidence, s.text.Text, s.text.Words
+		s.markdown = s.text.Markdown
+	case s.scanned && len(s.scan.Words) > 0:
 		confidence := s.scan.Confidence
 		page.Method, page.Confidence, page.Text, page.Prepared = Tesseract, &confidence, s.scan.Text, s.scan.Prepared
+		page.Words, page.Doubts = s.scan.Words, s.scan.Doubts
+		if s.leaf.src.Kind == PDF {
+			page.Reason = s.reason()
+		}
+		s.markdown = s.scan.Markdown
 	case s.scanned && !s.scan.Blank:
 		page.Error = "There is something on the page, but no words could be read from it."
 	}
@@ -76,6 +111,38 @@ func (s *sheet) page(number int) Page {
 		page.Error = reason(s.err)
 	}
 	return page
+}
+
+const (
+	// missedWords is from how many words that seem to be there and could not be
+	// read the reader is warned, and missedShare from what share of all.
+	missedWords = 12
+	missedShare = 0.15
+)
+
+// missed reports whether much of what seems to be written on the page was not read.
+func (s *sheet) missed() bool {
+	return s.scan.Unread >= missedWords && float64(s.scan.Unread) >= missedShare*float64(s.scan.Unread+len(s.scan.Words))
+}
+
+// ocrWins reports whether the page is what OCR read and not its text layer. A stamp
+// on a scan that OCR could not read is still there to be told.
+func (s *sheet) ocrWins() bool {
+	return s.scanned && (s.misled || s.doubt == "" && count(s.text.Text).readable <= count(s.scan.Text).readable)
+}
+
+// reason says why the page was read by OCR.
+func (s *sheet) reason() string {
+	switch {
+	case s.doubt != "":
+		return s.doubt
+	case count(s.text.Text).all == 0:
+		return "it has no text layer"
+	case count(s.text.Text).readable == 0 || float64(count(s.text.Text).lost) > lostShare*float64(count(s.text.Text).all):
+		return "its text layer does not say which characters it shows"
+	default:
+		return "its text layer is but a small part of what it shows"
+	}
 }
 
 // outcome is what is told of the page before the document is done.
@@ -116,11 +183,20 @@ func (p *Processor) assemble(ctx context.Context, sheets []sheet, result *Result
 		if page.Method == Tesseract && *page.Confidence < doubtful {
 			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d was read with doubt (confidence %.2f): check it against the document", page.Number, *page.Confidence))
 		}
+		if s.misled {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d was read by OCR instead of its text layer: %s", page.Number, s.doubt))
+		}
+		if page.Method == Tesseract && s.missed() {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d: part of what is on the page could not be read: look at the document itself", page.Number))
+		}
+		if len(page.Doubts) > 0 {
+			result.Warnings = append(result.Warnings, doubted(page.Number, page.Doubts))
+		}
 		if s.text.Notice != "" {
 			result.Warnings = append(result.Warnings, fmt.Sprintf("page %d %s", page.Number, s.text.Notice))
 		}
 		if page.Method != None {
-			parts = append(parts, page.Text)
+			parts = append(parts, cmp.Or(s.markdown, page.Text))
 			lostMarks += strings.Count(page.Text, string(utf8.RuneError))
 			switch result.Method {
 			case None, page.Method:
@@ -141,4 +217,22 @@ func (p *Processor) assemble(ctx context.Context, sheets []sheet, result *Result
 	}
 	result.Markdown = strings.Join(parts, "\n\n")
 	return nil
+}
+
+// doubted names the numbers that were read with doubt.
+func doubted(page int, doubts []Doubt) string {
+	const most = 8
+	names := make([]string, 0, most)
+	for _, d := range doubts[:min(most, len(doubts))] {
+		name := "“" + d.Text + "”"
+		if d.Other != "" {
+			name += " (or “" + d.Other + "”)"
+		}
+		names = append(names, name)
+	}
+	more := ""
+	if n := len(doubts) - most; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("page %d: figures read with doubt, check them against the document: %s%s", page, strings.Join(names, ", "), more)
 }

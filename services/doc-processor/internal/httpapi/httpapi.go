@@ -3,9 +3,12 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -180,9 +183,57 @@ type pageResult struct {
 	Method     document.Method `json:"method"`
 	Confidence *float64        `json:"confidence"`
 	Text       string          `json:"text"`
+	Header     string          `json:"header,omitempty"`
+	Footer     string          `json:"footer,omitempty"`
+	Stamps     []string        `json:"stamps,omitempty"`
+	Reason     string          `json:"reason,omitempty"`   // why it was read by OCR
+	Doubts     []doubtResult   `json:"doubts,omitempty"`   // numbers read with doubt
+	Words      []wordResult    `json:"words,omitempty"`    // with include=words
 	Prepared   []string        `json:"prepared,omitempty"` // what was done to the page's image before OCR
 	Error      string          `json:"error,omitempty"`
 	Vision     *visionResult   `json:"vision,omitempty"`
+}
+
+// wordResult is a word at its place: left, top, right and bottom in fractions of
+// the page, as the page's picture takes them.
+type wordResult struct {
+	Text       string     `json:"text"`
+	Box        [4]float64 `json:"box"`
+	Confidence float64    `json:"confidence"`
+}
+
+// doubtResult is a number that was read with doubt.
+type doubtResult struct {
+	wordResult
+	Other   string `json:"other,omitempty"`   // what a second look read
+	Picture string `json:"picture,omitempty"` // of a job: the page with the number marked
+	Crop    []byte `json:"crop,omitempty"`    // with include=crops: a PNG file in base64
+}
+
+// included is what a caller asks for beside the text.
+type included struct{ words, crops bool }
+
+// parseIncluded reads the query parameter include, a list joined by commas.
+func parseIncluded(c *gin.Context) (included, error) {
+	var in included
+	for _, list := range c.QueryArray("include") {
+		for name := range strings.SplitSeq(list, ",") {
+			switch strings.TrimSpace(name) {
+			case "words":
+				in.words = true
+			case "crops":
+				in.crops = true
+			case "":
+			default:
+				return in, fault.Newf(fault.Invalid, "There is no %q to include. There are words and crops.", name)
+			}
+		}
+	}
+	return in, nil
+}
+
+func toWord(w document.Word) wordResult {
+	return wordResult{Text: w.Text, Box: [4]float64{w.Left, w.Top, w.Right, w.Bottom}, Confidence: math.Round(w.Confidence*1000) / 1000}
 }
 
 // visionResult is what a model said of the page's look. It is no part of text.
@@ -201,6 +252,10 @@ func (a *API) process(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	in, err := parseIncluded(c)
+	if err != nil {
+		return err
+	}
 	upload, err := a.options.Documents.Receive()
 	if err != nil {
 		return err
@@ -213,14 +268,14 @@ func (a *API) process(c *gin.Context) error {
 	}
 	file := document.File{Name: fields.FileName, Password: fields.Get("password")}
 	if form != asJSON {
-		return a.processStream(c, form, upload, file)
+		return a.processStream(c, form, in, upload, file)
 	}
 	result, err := upload.Read(c.Request.Context(), file)
 	if err != nil {
 		return err
 	}
 	answered(c, result.Pages)
-	c.JSON(http.StatusOK, toWire(result, time.Since(start)))
+	c.JSON(http.StatusOK, toWire(result, time.Since(start), in, ""))
 	return nil
 }
 
@@ -236,7 +291,8 @@ func answered(c *gin.Context, pages []document.Page) {
 	modelapi.Answered(c, by.Provider, by.Model, by.Fallback)
 }
 
-func toWire(r *document.Result, took time.Duration) processed {
+// toWire is the result as callers see it; job is the path of its job, if it has one.
+func toWire(r *document.Result, took time.Duration, in included, job string) processed {
 	out := processed{
 		Markdown:       r.Markdown,
 		Method:         r.Method,
@@ -248,7 +304,24 @@ func toWire(r *document.Result, took time.Duration) processed {
 		Warnings:       append([]string{}, r.Warnings...),
 	}
 	for i, p := range r.Pages {
-		out.PageResults[i] = pageResult{Page: p.Number, Attachment: p.Attachment, Method: p.Method, Confidence: p.Confidence, Text: p.Text, Prepared: p.Prepared, Error: p.Error}
+		out.PageResults[i] = pageResult{Page: p.Number, Attachment: p.Attachment, Method: p.Method, Confidence: p.Confidence, Text: p.Text,
+			Header: p.Header, Footer: p.Footer, Stamps: p.Stamps, Reason: p.Reason, Prepared: p.Prepared, Error: p.Error}
+		to := &out.PageResults[i]
+		for _, d := range p.Doubts {
+			doubt := doubtResult{wordResult: toWord(d.Word), Other: d.Other}
+			if job != "" {
+				doubt.Picture = fmt.Sprintf("%s/pages/%d.png?box=%g,%g,%g,%g", job, p.Number, d.Left, d.Top, d.Right, d.Bottom)
+			}
+			if in.crops {
+				doubt.Crop = d.Crop
+			}
+			to.Doubts = append(to.Doubts, doubt)
+		}
+		if in.words {
+			for _, w := range p.Words {
+				to.Words = append(to.Words, toWord(w))
+			}
+		}
 		if v := p.Vision; v != nil {
 			out.PageResults[i].Vision = &visionResult{
 				Description: v.Description, Provider: v.Provider, Model: v.Model,

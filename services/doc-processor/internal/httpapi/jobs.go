@@ -134,12 +134,16 @@ func (a *API) deleteJob(c *gin.Context) error {
 }
 
 func (a *API) jobResult(c *gin.Context) error {
+	in, err := parseIncluded(c)
+	if err != nil {
+		return err
+	}
 	j, result, err := a.options.Jobs.Result(c.Param("id"))
 	if err != nil {
 		return err
 	}
 	answered(c, result.Pages)
-	c.JSON(http.StatusOK, toWire(result, j.Took))
+	c.JSON(http.StatusOK, toWire(result, j.Took, in, "/jobs/"+j.ID))
 	return nil
 }
 
@@ -277,7 +281,7 @@ func (a *API) followJob(c *gin.Context) error {
 
 // processStream reads the received file and sends its progress, then the result.
 // What fails before the first event has the status of its own.
-func (a *API) processStream(c *gin.Context, form string, upload *document.Upload, file document.File) error {
+func (a *API) processStream(c *gin.Context, form string, in included, upload *document.Upload, file document.File) error {
 	start := time.Now()
 	type outcome struct {
 		result *document.Result
@@ -299,7 +303,7 @@ func (a *API) processStream(c *gin.Context, form string, upload *document.Upload
 	o := <-ended // the reading ends with the request too
 	switch err := cmp.Or(gone, o.err); {
 	case err == nil:
-		s.send(resultEvent, toWire(o.result, time.Since(start)))
+		s.send(resultEvent, toWire(o.result, time.Since(start), in, ""))
 		return nil
 	case s.begun:
 		s.fail(err)

@@ -41,12 +41,16 @@ func inside(v, low, high float64) bool { return v >= low && v <= high }
 
 // ordered parts the page into blocks, each a column or what spans the columns,
 // in reading order.
-func ordered(pieces []segment) [][]segment {
+func ordered(pieces []segment) [][]segment { return orderedBy(pieces, columnsByOrder) }
+
+// orderedBy is ordered with a test of whether what stands on the two sides of a
+// gutter are columns.
+func orderedBy(pieces []segment, columns columnTest) [][]segment {
 	if len(pieces) < 6 {
 		return [][]segment{pieces}
 	}
 	rows := rowsOf(pieces)
-	gutter, ok := findGutter(pieces, rows)
+	gutter, ok := findGutter(pieces, rows, columns)
 	if !ok {
 		return [][]segment{pieces}
 	}
@@ -54,10 +58,10 @@ func ordered(pieces []segment) [][]segment {
 	var left, right, across []segment
 	flushColumns := func() {
 		if len(left) > 0 {
-			blocks = append(blocks, ordered(left)...)
+			blocks = append(blocks, orderedBy(left, columns)...)
 		}
 		if len(right) > 0 {
-			blocks = append(blocks, ordered(right)...)
+			blocks = append(blocks, orderedBy(right, columns)...)
 		}
 		left, right = nil, nil
 	}
@@ -69,7 +73,7 @@ func ordered(pieces []segment) [][]segment {
 			continue
 		}
 		if len(across) > 0 {
-			blocks = append(blocks, ordered(across)...)
+			blocks = append(blocks, orderedBy(across, columns)...)
 			across = nil
 		}
 		for _, s := range row {
@@ -139,11 +143,8 @@ const (
 
 // findGutter looks for the strip that parts the page into two columns. A table
 // is no such thing: its rows read across.
-func findGutter(pieces []segment, rows [][]segment) (gutter, bool) {
-	left, right := math.Inf(1), math.Inf(-1)
-	for _, s := range pieces {
-		left, right = min(left, s.left), max(right, s.right)
-	}
+func findGutter(pieces []segment, rows [][]segment, columns columnTest) (gutter, bool) {
+	left, right := edges(pieces)
 	best, bestScore := gutter{}, 0
 	for _, edge := range candidates(pieces) {
 		if edge < left+0.15*(right-left) || edge > right-0.15*(right-left) {
@@ -173,15 +174,44 @@ func findGutter(pieces []segment, rows [][]segment) (gutter, bool) {
 		if score <= bestScore {
 			continue
 		}
-		changes := changesOfSide(leftSide, rightSide)
-		running := prose(leftSide) && prose(rightSide) && (changes <= 3 || 3*changes <= min(len(leftSide), len(rightSide)))
-		inTurn := changes <= 2 && min(len(leftSide), len(rightSide)) >= listRows
-		if !running && !inTurn {
+		if !columns(leftSide, rightSide) {
 			continue
 		}
 		best, bestScore = g, score
 	}
 	return best, bestScore > 0
+}
+
+// columnTest reports whether what stands on two sides of a gutter are columns.
+type columnTest func(left, right []segment) bool
+
+// columnsByOrder trusts the order in which the pieces were written.
+func columnsByOrder(left, right []segment) bool {
+	fewer := min(len(left), len(right))
+	changes := changesOfSide(left, right)
+	running := prose(left) && prose(right) && (changes <= 3 || 3*changes <= fewer)
+	return running || changes <= 2 && fewer >= listRows
+}
+
+// columnsByShape knows columns by their lines, which are long and fill them.
+func columnsByShape(left, right []segment) bool { return filled(left) && filled(right) }
+
+// filled reports whether the pieces are lines of running text that mostly reach
+// to the edge of their column.
+func filled(side []segment) bool {
+	const words, reach, share = 3.5, 0.82, 0.5
+	if len(side) < columnRows {
+		return false
+	}
+	left, right := edges(side)
+	all, full := 0, 0
+	for _, s := range side {
+		all += s.words
+		if s.right-s.left > reach*(right-left) {
+			full++
+		}
+	}
+	return float64(all) >= words*float64(len(side)) && float64(full) >= share*float64(len(side))
 }
 
 // candidates are the right edges of the segments, each once to the point.

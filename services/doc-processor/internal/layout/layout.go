@@ -4,7 +4,6 @@ package layout
 
 import (
 	"slices"
-	"strings"
 	"unicode"
 )
 
@@ -16,17 +15,24 @@ import (
 type Glyph struct {
 	Rune                     rune
 	Left, Bottom, Right, Top float64
+	// Size is the size of the type; 0 where it is not known.
+	Size float64
 	// Quarter is how far the glyph is turned, in quarter turns
 	// counter-clockwise: 0 upright, 1, 2, 3.
 	Quarter int
+	// Askew is true for a glyph that stands at none of these angles.
+	Askew bool
 }
 
-// Text puts a page's glyphs, given in the order of the content stream, in
-// reading order and returns their text: lines of a paragraph joined, paragraphs
-// parted by a blank line, columns one after the other. Where a line ends in a
-// hyphen within a word, the text has a [document.LineHyphen] at the joint.
-func Text(glyphs []Glyph) string {
-	var parts []string
+// Text is the plain text of [Glyphs].
+func Text(glyphs []Glyph) string { return Glyphs(glyphs).Text() }
+
+// Glyphs puts a page's glyphs, given in the order of the content stream, in
+// reading order: lines of a paragraph joined, columns one after the other. Where
+// a line ends in a hyphen within a word, the text has a [document.LineHyphen] at
+// the joint.
+func Glyphs(glyphs []Glyph) Page {
+	var page Page
 	for _, quarter := range turns(glyphs) {
 		upright := turned(glyphs, quarter)
 		pieces := segments(upright)
@@ -34,11 +40,9 @@ func Text(glyphs []Glyph) string {
 		for _, block := range ordered(pieces) {
 			lines = append(lines, blockLines(block)...)
 		}
-		if text := Paragraphs(lines); text != "" {
-			parts = append(parts, text)
-		}
+		page = append(page, Blocks(lines)...)
 	}
-	return strings.Join(parts, "\n\n")
+	return page
 }
 
 // turns lists the glyphs' directions, the most frequent first.

@@ -135,7 +135,7 @@ func TestWords(t *testing.T) {
 		word("*", 100, 460, 2), word("one", 130, 460, 2),
 		word("e", 100, 420, 3), word("two", 130, 420, 3),
 	})
-	if diff := cmp.Diff("These:\n\n• one\n\n• two", got); diff != "" {
+	if diff := cmp.Diff("These:\n\n• one\n\n• two", got.Text()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -17,28 +17,57 @@ type Line struct {
 	ColumnLeft, ColumnRight float64
 	// First is true for the first line of a column.
 	First bool
-	// Cells is how many pieces stand beside each other in the line.
-	Cells int
+	// Pieces is how many pieces stand beside each other in the line.
+	Pieces int
+	// Cells are the cells of a table's row, empty ones included; TableStart is
+	// true for a table's first row.
+	Cells      []string
+	TableStart bool
+	Size       float64 // of the type, about; 0 where it is not known
 }
 
-// Paragraphs joins lines into paragraphs, see [Text].
-func Paragraphs(lines []Line) string {
-	var out strings.Builder
+// Blocks joins lines into paragraphs, headings and tables.
+func Blocks(lines []Line) Page {
+	var (
+		blocks  Page
+		sizes   []float64
+		text    strings.Builder
+		letters int
+	)
+	flush := func() {
+		if len(blocks) > 0 && text.Len() > 0 {
+			blocks[len(blocks)-1].Text = text.String()
+		}
+		text.Reset()
+	}
 	leading := typicalLeading(lines)
 	for i, l := range lines {
-		if i == 0 {
-			out.WriteString(l.Text)
+		switch {
+		case l.Cells != nil && !l.TableStart:
+			last := &blocks[len(blocks)-1]
+			last.Rows = append(last.Rows, l.Cells)
+		case l.Cells != nil:
+			flush()
+			blocks, sizes = append(blocks, Block{Rows: [][]string{l.Cells}, Left: l.Left, Bottom: l.Bottom, Right: l.Right, Top: l.Top}), append(sizes, l.Size)
+		case i == 0 || lines[i-1].Cells != nil || parted(lines[i-1], l, leading):
+			flush()
+			blocks, sizes = append(blocks, Block{Left: l.Left, Bottom: l.Bottom, Right: l.Right, Top: l.Top}), append(sizes, l.Size)
+			text.WriteString(l.Text)
+			letters = len(l.Text)
 			continue
+		default:
+			joinLines(&text, lines[i-1].Text, l.Text)
+			now := &sizes[len(sizes)-1]
+			*now = (*now*float64(letters) + l.Size*float64(len(l.Text))) / float64(max(1, letters+len(l.Text)))
+			letters += len(l.Text)
 		}
-		before := lines[i-1]
-		if parted(before, l, leading) {
-			out.WriteString("\n\n")
-			out.WriteString(l.Text)
-			continue
-		}
-		joinLines(&out, before.Text, l.Text)
+		last := &blocks[len(blocks)-1]
+		last.Left, last.Bottom = min(last.Left, l.Left), min(last.Bottom, l.Bottom)
+		last.Right, last.Top = max(last.Right, l.Right), max(last.Top, l.Top)
 	}
-	return out.String()
+	flush()
+	markHeadings(blocks, sizes)
+	return blocks
 }
 
 // joinLines writes the next line of a paragraph.
@@ -78,7 +107,7 @@ func centre(l Line) float64 { return (l.Top + l.Bottom) / 2 }
 
 // parted reports whether a new paragraph starts at l.
 func parted(before, l Line, leading float64) bool {
-	if marker(l.Text) || before.Cells > 1 && l.Cells > 1 {
+	if marker(l.Text) || before.Pieces > 1 && l.Pieces > 1 {
 		return true
 	}
 	ended := endsSentence(before.Text)
@@ -105,6 +134,9 @@ func parted(before, l Line, leading float64) bool {
 
 // sizeChanged reports a change of type size, as between heading and text.
 func sizeChanged(a, b Line) bool {
+	if a.Size > 0 && b.Size > 0 && max(a.Size, b.Size) > 1.2*min(a.Size, b.Size) && min(len(a.Text), len(b.Text)) > 3 {
+		return true
+	}
 	x, y := a.Top-a.Bottom, b.Top-b.Bottom
 	return max(x, y) > 1.45*min(x, y) && min(len(a.Text), len(b.Text)) > 3
 }

@@ -13,6 +13,7 @@ type segment struct {
 	left, bottom, right, top float64
 	order                    int // place in the content stream
 	words                    int
+	size                     float64 // of the type, about; 0 where nothing tells
 }
 
 func (s segment) height() float64 { return s.top - s.bottom }
@@ -26,6 +27,7 @@ func segments(glyphs []Glyph) []segment {
 		now     segment
 		last    Glyph
 		spacing mean // between the letters of the segment
+		size    mean
 		space   bool
 		begun   bool
 	)
@@ -33,13 +35,13 @@ func segments(glyphs []Glyph) []segment {
 		if begun {
 			now.text = text.String()
 			now.words = len(strings.Fields(now.text))
-			now.order = len(out)
+			now.order, now.size = len(out), size.mean()
 			out = append(out, now)
 		}
 		text.Reset()
 		begun, space = false, false
 	}
-	em := typicalHeight(glyphs) / 0.47 // most letters are of x-height
+	usual := typicalHeight(glyphs) / 0.47 // most letters are of x-height
 	for _, g := range glyphs {
 		if g.Rune == '\n' || g.Rune == '\r' {
 			flush()
@@ -55,12 +57,12 @@ func segments(glyphs []Glyph) []segment {
 		if g.Top < g.Bottom {
 			g.Bottom, g.Top = g.Top, g.Bottom
 		}
-		if begun && broken(now, g, em) {
+		if begun && broken(now, g, usual) {
 			flush()
 		}
 		if begun {
 			gap := g.Left - last.Right
-			if !space && wordEnds(last.Rune, g.Rune, gap/max(em, now.height()), spacing.mean()/em) {
+			if !space && wordEnds(last.Rune, g.Rune, gap/max(usual, now.height()), spacing.mean()/usual) {
 				space = true
 			}
 			if !space {
@@ -75,8 +77,12 @@ func segments(glyphs []Glyph) []segment {
 		last = g
 		if !begun {
 			now = segment{left: g.Left, bottom: g.Bottom, right: g.Right, top: g.Top}
-			begun, spacing = true, mean{}
-			continue
+			begun, spacing, size = true, mean{}, mean{}
+		}
+		if g.Size > 0 {
+			size.add(g.Size)
+		} else if guess := em(string(g.Rune), g.Top-g.Bottom); guess > 0 {
+			size.add(guess)
 		}
 		now.left, now.bottom = min(now.left, g.Left), min(now.bottom, g.Bottom)
 		now.right, now.top = max(now.right, g.Right), max(now.top, g.Top)

@@ -14,37 +14,27 @@ type Word struct {
 	Block, Line int
 }
 
-// Words returns the text of words whose lines and reading order are known; see
-// [Text] for its form.
-func Words(words []Word) string {
+// Words puts the words of a page, line by line as they were recognised, into
+// reading order and paragraphs, as [Glyphs]. The lines are trusted, their order
+// is not: tables are often recognised column by column.
+func Words(words []Word) Page {
+	var pieces []segment
+	for start := 0; start < len(words); {
+		end := start
+		for end < len(words) && words[end].Block == words[start].Block && words[end].Line == words[start].Line {
+			end++
+		}
+		pieces = append(pieces, wordSegments(words[start:end])...)
+		start = end
+	}
 	var lines []Line
-	for start := 0; start < len(words); {
-		end := start
-		for end < len(words) && words[end].Block == words[start].Block {
-			end++
-		}
-		lines = append(lines, wordLines(words[start:end])...)
-		start = end
+	for _, block := range orderedBy(pieces, columnsByShape) {
+		left, right := edges(block)
+		rows := rowsOf(block)
+		markBullets(rows)
+		lines = append(lines, linesOf(rows, left, right)...)
 	}
-	return Paragraphs(lines)
-}
-
-// wordLines makes the lines of one block.
-func wordLines(words []Word) []Line {
-	left, right := math.Inf(1), math.Inf(-1)
-	var rows [][]segment
-	for start := 0; start < len(words); {
-		end := start
-		for end < len(words) && words[end].Line == words[start].Line {
-			end++
-		}
-		row := wordSegments(words[start:end])
-		left, right = min(left, row[0].left), max(right, row[len(row)-1].right)
-		rows = append(rows, row)
-		start = end
-	}
-	markBullets(rows)
-	return linesOf(rows, left, right)
+	return Blocks(lines)
 }
 
 // wordSegments joins the words of a line, up to wide gaps.
@@ -59,10 +49,11 @@ func wordSegments(words []Word) []segment {
 				last.right = max(last.right, w.Right)
 				last.bottom, last.top = min(last.bottom, w.Bottom), max(last.top, w.Top)
 				last.words++
+				last.size = max(last.size, em(w.Text, height))
 				continue
 			}
 		}
-		row = append(row, segment{text: w.Text, left: w.Left, bottom: w.Bottom, right: w.Right, top: w.Top, words: 1})
+		row = append(row, segment{text: w.Text, left: w.Left, bottom: w.Bottom, right: w.Right, top: w.Top, words: 1, size: em(w.Text, height)})
 	}
 	return row
 }

@@ -9,7 +9,10 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/draw"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/otiai10/gosseract/v2"
 
@@ -18,9 +21,19 @@ import (
 
 // Result is what was read from an image.
 type Result struct {
-	Text       string  // see [layout.Paragraphs]
+	Page       layout.Page
 	Confidence float64 // mean over the words, from 0 to 1
-	Words      int
+	Words      []Word
+	Unread     int // about how many words seem to be there that could not be read
+
+	boxes []gosseract.BoundingBox
+}
+
+// Word is a word at its place in the image.
+type Word struct {
+	Text       string
+	Box        image.Rectangle
+	Confidence float64 // from 0 to 1
 }
 
 // Client is one Tesseract instance, for one goroutine.
@@ -55,22 +68,84 @@ func Languages() ([]string, error) {
 
 // Read recognises the text of the image, whose resolution is dpi.
 func (c *Client) Read(img *image.Gray, dpi int) (Result, error) {
+	boxes, err := c.boxes(img, dpi, segmentation(img, dpi))
+	if err != nil {
+		return Result{}, err
+	}
+	return assemble(boxes), nil
+}
+
+// ReadLine recognises the text of an image of one line or less.
+func (c *Client) ReadLine(img *image.Gray, dpi int) (Result, error) {
+	boxes, err := c.boxes(img, dpi, oneLine)
+	if err != nil {
+		return Result{}, err
+	}
+	return assemble(boxes), nil
+}
+
+const (
+	// believed is the confidence from which a word that was missed at first is
+	// taken in: what is no writing comes out with less.
+	believed = 0.5
+	// maxRegions bounds what is looked at again of a page.
+	maxRegions = 40
+)
+
+// Complete reads what looks like writing in the image and is in none of the words
+// of the result, and returns the result with it. Of what still cannot be read,
+// Unread says how many words it seems to be.
+func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
+	regions, _ := unread(img, dpi, r.Words)
+	if len(regions) == 0 {
+		return r, nil
+	}
+	boxes := slices.Clone(r.boxes)
+	block := 0
+	for _, b := range boxes {
+		block = max(block, b.BlockNum)
+	}
+	for _, region := range regions[:min(len(regions), maxRegions)] {
+		part := image.NewGray(image.Rect(0, 0, region.Dx(), region.Dy()))
+		draw.Draw(part, part.Rect, img, region.Min, draw.Src)
+		more, err := c.boxes(part, dpi, oneBlock)
+		if err != nil {
+			return Result{}, err
+		}
+		for _, b := range more {
+			if b.Confidence/100 < believed || !strings.ContainsFunc(b.Word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+				continue
+			}
+			b.BlockNum += block
+			b.Box = b.Box.Add(region.Min)
+			boxes = append(boxes, b)
+		}
+		if n := len(boxes); n > 0 {
+			block = max(block, boxes[n-1].BlockNum)
+		}
+	}
+	whole := assemble(boxes)
+	_, whole.Unread = unread(img, dpi, whole.Words)
+	return whole, nil
+}
+
+func (c *Client) boxes(img *image.Gray, dpi int, segmentation string) ([]gosseract.BoundingBox, error) {
 	for _, set := range []error{
 		c.tesseract.SetVariable("user_defined_dpi", fmt.Sprint(dpi)),
-		c.tesseract.SetVariable("tessedit_pageseg_mode", segmentation(img, dpi)),
+		c.tesseract.SetVariable("tessedit_pageseg_mode", segmentation),
 	} {
 		if set != nil {
-			return Result{}, fmt.Errorf("set up Tesseract: %w", set)
+			return nil, fmt.Errorf("set up Tesseract: %w", set)
 		}
 	}
 	if err := c.tesseract.SetImageFromBytes(pgm(img)); err != nil {
-		return Result{}, fmt.Errorf("hand over the image: %w", err)
+		return nil, fmt.Errorf("hand over the image: %w", err)
 	}
 	words, err := c.tesseract.GetBoundingBoxesVerbose()
 	if err != nil {
-		return Result{}, fmt.Errorf("recognise: %w", err)
+		return nil, fmt.Errorf("recognise: %w", err)
 	}
-	return assemble(words), nil
+	return words, nil
 }
 
 // pgm writes the image in the simplest format that Tesseract's library reads.
@@ -97,7 +172,7 @@ func assemble(boxes []gosseract.BoundingBox) Result {
 	)
 	for _, b := range boxes {
 		text := strings.TrimSpace(b.Word)
-		if text == "" {
+		if text == "" || ruled(text) {
 			continue
 		}
 		if b.BlockNum != last.BlockNum || b.ParNum != last.ParNum || b.LineNum != last.LineNum {
@@ -109,20 +184,26 @@ func assemble(boxes []gosseract.BoundingBox) Result {
 			// Tesseract's y grows downwards.
 			Left: float64(b.Box.Min.X), Bottom: -float64(b.Box.Max.Y), Right: float64(b.Box.Max.X), Top: -float64(b.Box.Min.Y),
 		})
-		sum += b.Confidence
+		confidence := max(0, min(1, b.Confidence/100))
+		result.Words = append(result.Words, Word{Text: text, Box: b.Box, Confidence: confidence})
+		sum += confidence
 	}
-	result.Words = len(words)
-	if result.Words > 0 {
-		result.Confidence = max(0, min(1, sum/float64(result.Words)/100))
+	if len(words) > 0 {
+		result.Confidence = sum / float64(len(words))
 	}
-	result.Text = layout.Words(words)
+	result.Page, result.boxes = layout.Words(words), boxes
 	return result
 }
+
+// ruled reports whether a word is made of signs only as which rules are recognised.
+func ruled(text string) bool { return strings.Trim(text, "|_¦—=~") == "" }
 
 // How Tesseract is told to look at a page.
 const (
 	findColumns = "3" // find the columns; may drop what stands apart, as the numbers of a list
 	oneColumn   = "4"
+	oneBlock    = "6"
+	oneLine     = "7"
 )
 
 // A strip without ink parts columns when it is this wide, in inches, and has
@@ -136,20 +217,15 @@ const (
 // segmentation chooses how Tesseract is to look at the page: for columns only
 // where an empty strip runs down the middle of it.
 func segmentation(img *image.Gray, dpi int) string {
-	// Cells of about a fiftieth of an inch, true where there is ink.
-	cell := max(1, dpi/50)
-	wide, high := img.Rect.Dx()/cell, img.Rect.Dy()/cell
-	if wide == 0 || high == 0 {
+	g := inkGrid(img, dpi)
+	wide, ink := g.wide, g.ink
+	if wide == 0 || g.high == 0 {
 		return oneColumn
 	}
-	ink := make([]bool, wide*high)
-	inkTop, inkBottom := high, 0
-	for y := range high * cell {
-		for x, v := range img.Pix[y*img.Stride : y*img.Stride+wide*cell] {
-			if v < 128 {
-				ink[y/cell*wide+x/cell] = true
-				inkTop, inkBottom = min(inkTop, y/cell), max(inkBottom, y/cell+1)
-			}
+	inkTop, inkBottom := g.high, 0
+	for at, inked := range ink {
+		if inked {
+			inkTop, inkBottom = min(inkTop, at/wide), at/wide+1
 		}
 	}
 	need := max(1, int(gutterInches*50))

@@ -3,6 +3,7 @@ package ocr
 import (
 	"image"
 	"image/draw"
+	"math"
 	"testing"
 
 	"github.com/otiai10/gosseract/v2"
@@ -18,13 +19,13 @@ func box(word string, x, y, block, line int, confidence float64) gosseract.Bound
 func TestAssemble(t *testing.T) {
 	got := assemble([]gosseract.BoundingBox{
 		box("The", 10, 10, 1, 1, 90), box("repay-", 50, 10, 1, 1, 80),
-		box("ment", 10, 40, 1, 2, 100), box(" ", 70, 40, 1, 2, 0), box("plan.", 70, 40, 1, 2, 90),
+		box("ment", 10, 40, 1, 2, 100), box(" ", 70, 40, 1, 2, 0), box("|", 70, 40, 1, 2, 10), box("plan.", 70, 40, 1, 2, 90),
 		box("Next", 10, 200, 2, 1, 90),
 	})
-	if want := "The repay\u00adment plan.\n\nNext"; got.Text != want || got.Words != 5 || got.Confidence != 0.9 {
+	if want := "The repay\u00adment plan.\n\nNext"; got.Page.Text() != want || len(got.Words) != 5 || math.Abs(got.Confidence-0.9) > 1e-9 {
 		t.Errorf("got %+v, want %q", got, want)
 	}
-	if empty := assemble(nil); empty != (Result{}) {
+	if empty := assemble(nil); len(empty.Page) > 0 || len(empty.Words) > 0 || empty.Confidence != 0 {
 		t.Errorf("of nothing: %+v", empty)
 	}
 }

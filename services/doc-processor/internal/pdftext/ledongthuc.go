@@ -87,7 +87,7 @@ func (d *ledongthucDocument) Glyphs(page int) (glyphs []layout.Glyph, err error)
 		if sameLine && left-end > wordGap*size && r != ' ' {
 			glyphs = append(glyphs, layout.Glyph{Rune: ' '})
 		}
-		glyphs = append(glyphs, layout.Glyph{Rune: r, Left: left, Right: left + width, Bottom: t.Y - descent*size, Top: t.Y + ascent*size})
+		glyphs = append(glyphs, layout.Glyph{Rune: r, Left: left, Right: left + width, Bottom: t.Y - descent*size, Top: t.Y + ascent*size, Size: size})
 		last, end, begun = t, left+width, true
 	}
 	return glyphs, nil

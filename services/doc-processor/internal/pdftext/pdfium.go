@@ -204,9 +204,112 @@ func (d *PDFiumDocument) Glyphs(page int) ([]layout.Glyph, error) {
 		glyphs = append(glyphs, layout.Glyph{
 			Rune: r, Left: box.Left, Bottom: box.Bottom, Right: box.Right, Top: box.Top,
 			Quarter: -int(math.Round(c.Angle/(math.Pi/2))) & 3, // PDFium counts clockwise
+			Askew:   math.Abs(math.Remainder(c.Angle, math.Pi/2)) > mostAskew,
 		})
 	}
 	return glyphs, nil
+}
+
+// mostAskew is the angle, in radians, up to which a glyph counts as level: pages
+// that were scanned askew and given a text layer have glyphs of a few degrees.
+const mostAskew = 0.14
+
+// Frame is the part of a page's space that is shown, and how it is turned.
+type Frame struct {
+	left, bottom, right, top float64
+	quarter                  int // clockwise
+}
+
+// Shown is where a point of the page's space is on the page as shown, in fractions
+// of its width and height from the left and the top.
+func (f Frame) Shown(x, y float64) (across, down float64) {
+	x, y = (x-f.left)/(f.right-f.left), (y-f.bottom)/(f.top-f.bottom)
+	switch f.quarter {
+	case 1:
+		across, down = y, x
+	case 2:
+		across, down = 1-x, y
+	case 3:
+		across, down = 1-y, 1-x
+	default:
+		across, down = x, 1-y
+	}
+	return max(0, min(1, across)), max(0, min(1, down))
+}
+
+// Frame returns the page's frame.
+func (d *PDFiumDocument) Frame(page int) (Frame, error) {
+	at, err := d.load(page)
+	if err != nil {
+		return Frame{}, err
+	}
+	box, err := d.pdfium.instance.FPDF_GetPageBoundingBox(&requests.FPDF_GetPageBoundingBox{Page: at})
+	if err != nil {
+		return Frame{}, pageFault(err)
+	}
+	turn, err := d.pdfium.instance.FPDFPage_GetRotation(&requests.FPDFPage_GetRotation{Page: at})
+	if err != nil {
+		return Frame{}, pageFault(err)
+	}
+	f := Frame{float64(box.Rect.Left), float64(box.Rect.Bottom), float64(box.Rect.Right), float64(box.Rect.Top), int(turn.PageRotation) & 3}
+	if f.right <= f.left || f.top <= f.bottom {
+		return Frame{}, fmt.Errorf("%w: the page has no size", ErrDamaged)
+	}
+	return f, nil
+}
+
+// Link is a part of a page, in its own space, that leads to an address.
+type Link struct {
+	Left, Bottom, Right, Top float64
+	URL                      string
+}
+
+// maxLinks is how many links of a page are kept.
+const maxLinks = 300
+
+// Links returns the page's links to addresses. What is wrong with a link costs
+// only that one.
+func (d *PDFiumDocument) Links(page int) ([]Link, error) {
+	at, err := d.load(page)
+	if err != nil {
+		return nil, err
+	}
+	var links []Link
+	for start := 0; len(links) < maxLinks; {
+		next, err := d.pdfium.instance.FPDFLink_Enumerate(&requests.FPDFLink_Enumerate{Page: at, StartPos: start})
+		if err != nil || next.Link == nil || next.NextStartPos == nil || *next.NextStartPos <= start {
+			break
+		}
+		start = *next.NextStartPos
+		action, err := d.pdfium.instance.FPDFLink_GetAction(&requests.FPDFLink_GetAction{Link: *next.Link})
+		if err != nil || action.Action == nil {
+			continue
+		}
+		uri, err := d.pdfium.instance.FPDFAction_GetURIPath(&requests.FPDFAction_GetURIPath{Document: d.ref, Action: *action.Action})
+		if err != nil || uri.URIPath == nil || !leads(*uri.URIPath) {
+			continue
+		}
+		box, err := d.pdfium.instance.FPDFLink_GetAnnotRect(&requests.FPDFLink_GetAnnotRect{Link: *next.Link})
+		if err != nil || box.Rect == nil {
+			continue
+		}
+		r := box.Rect
+		links = append(links, Link{
+			float64(min(r.Left, r.Right)), float64(min(r.Bottom, r.Top)), float64(max(r.Left, r.Right)), float64(max(r.Bottom, r.Top)), *uri.URIPath,
+		})
+	}
+	return links, nil
+}
+
+// leads reports whether an address is one to follow: not a script.
+func leads(address string) bool {
+	lower := strings.ToLower(address)
+	for _, scheme := range []string{"https://", "http://", "mailto:", "tel:"} {
+		if strings.HasPrefix(lower, scheme) && !strings.ContainsAny(address, "\n\r<>") {
+			return true
+		}
+	}
+	return false
 }
 
 // Size is the page's width and height in points, as shown.
@@ -258,6 +361,54 @@ func (d *PDFiumDocument) Artwork(page int) (Artwork, error) {
 		}
 	}
 	return found, nil
+}
+
+// scannedShare is how much of a page an image must cover to be a scan of it, and
+// scannedObjects how many of the page's objects are looked at to find it.
+const (
+	scannedShare   = 0.5
+	scannedObjects = 40
+)
+
+// ScannedDPI is the resolution of the image that covers the page, 0 for a page
+// that no image covers.
+func (d *PDFiumDocument) ScannedDPI(page int) (int, error) {
+	at, err := d.load(page)
+	if err != nil {
+		return 0, err
+	}
+	width, height, err := d.Size(page)
+	if err != nil {
+		return 0, err
+	}
+	count, err := d.pdfium.instance.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: at})
+	if err != nil {
+		return 0, pageFault(err)
+	}
+	best, share := 0, scannedShare
+	for i := range min(count.Count, scannedObjects) {
+		object, err := d.pdfium.instance.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: at, Index: i})
+		if err != nil {
+			return 0, pageFault(err)
+		}
+		kind, err := d.pdfium.instance.FPDFPageObj_GetType(&requests.FPDFPageObj_GetType{PageObject: object.PageObject})
+		if err != nil || kind.Type != enums.FPDF_PAGEOBJ_IMAGE {
+			continue
+		}
+		box, err := d.pdfium.instance.FPDFPageObj_GetBounds(&requests.FPDFPageObj_GetBounds{PageObject: object.PageObject})
+		if err != nil {
+			continue // an object without bounds covers nothing
+		}
+		pixels, err := d.pdfium.instance.FPDFImageObj_GetImagePixelSize(&requests.FPDFImageObj_GetImagePixelSize{ImageObject: object.PageObject})
+		if err != nil {
+			continue
+		}
+		area := float64(box.Right-box.Left) * float64(box.Top-box.Bottom)
+		if part := area / (width * height); part > share {
+			share, best = part, int(math.Round(72*math.Sqrt(float64(pixels.Width)*float64(pixels.Height)/area)))
+		}
+	}
+	return best, nil
 }
 
 // Render draws the page in shades of grey. The image is a copy.

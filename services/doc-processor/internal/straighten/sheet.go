@@ -242,8 +242,9 @@ func (q quad) holds(p point) bool {
 	return true
 }
 
-// unwarp cuts the sheet out and makes it a rectangle.
-func unwarp(img *image.Gray, q quad) *image.Gray {
+// unwarp cuts the sheet out and makes it a rectangle. It returns also where the
+// rectangle's points come from.
+func unwarp(img *image.Gray, q quad) (*image.Gray, mapping) {
 	length := func(a, b point) float64 { return math.Hypot(a.x-b.x, a.y-b.y) }
 	width := max(1, int(max(length(q[0], q[1]), length(q[3], q[2]))))
 	height := max(1, int(max(length(q[0], q[3]), length(q[1], q[2]))))
@@ -254,24 +255,32 @@ func unwarp(img *image.Gray, q quad) *image.Gray {
 		v := (float64(y) + 0.5) / float64(height)
 		for x := range width {
 			u := (float64(x) + 0.5) / float64(width)
-			w := m[6]*u + m[7]*v + 1
-			out.Pix[y*out.Stride+x] = sample(img, (m[0]*u+m[1]*v+m[2])/w-0.5, (m[3]*u+m[4]*v+m[5])/w-0.5, paper)
+			fromX, fromY := m.at(u, v)
+			out.Pix[y*out.Stride+x] = sample(img, fromX-0.5, fromY-0.5, paper)
 		}
 	}
-	return out
+	return out, func(x, y float64) (float64, float64) { return m.at(x/float64(width), y/float64(height)) }
+}
+
+// projection maps the unit square onto a quadrilateral.
+type projection [8]float64
+
+func (m *projection) at(u, v float64) (x, y float64) {
+	w := m[6]*u + m[7]*v + 1
+	return (m[0]*u + m[1]*v + m[2]) / w, (m[3]*u + m[4]*v + m[5]) / w
 }
 
 // perspective returns the projection of the unit square onto the quadrilateral
 // (P. Heckbert, "Fundamentals of texture mapping and image warping", 1989,
 // section 2.2.3).
-func perspective(q quad) [8]float64 {
+func perspective(q quad) projection {
 	dx1, dx2, dx3 := q[1].x-q[2].x, q[3].x-q[2].x, q[0].x-q[1].x+q[2].x-q[3].x
 	dy1, dy2, dy3 := q[1].y-q[2].y, q[3].y-q[2].y, q[0].y-q[1].y+q[2].y-q[3].y
 	g, h := 0.0, 0.0
 	if det := dx1*dy2 - dx2*dy1; det != 0 {
 		g, h = (dx3*dy2-dx2*dy3)/det, (dx1*dy3-dx3*dy1)/det
 	}
-	return [8]float64{
+	return projection{
 		q[1].x - q[0].x + g*q[1].x, q[3].x - q[0].x + h*q[3].x, q[0].x,
 		q[1].y - q[0].y + g*q[1].y, q[3].y - q[0].y + h*q[3].y, q[0].y,
 		g, h,

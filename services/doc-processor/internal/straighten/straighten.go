@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 )
 
 // Page is an image of a page with its lines level, and what was done to it.
@@ -22,6 +23,50 @@ type Page struct {
 	// Cut says that the page was cut out of a photograph, Evened that its light
 	// was evened out, Cleaned that specks were removed.
 	Cut, Evened, Cleaned bool
+
+	back []mapping // from each step's image to the one before
+}
+
+// mapping says where in one image a point of another comes from.
+type mapping func(x, y float64) (float64, float64)
+
+// Origin says where in the image that was given a point of the page lies.
+func (p Page) Origin(x, y float64) (float64, float64) {
+	for _, step := range slices.Backward(p.back) {
+		x, y = step(x, y)
+	}
+	return x, y
+}
+
+// Turned is the page turned by quarters of a circle, counter-clockwise.
+func (p Page) Turned(quarters int) Page {
+	p.back = append(slices.Clip(p.back), turnedFrom(p.Image, quarters))
+	p.Image = Turn(p.Image, quarters)
+	return p
+}
+
+// Enlarged is the page larger by a whole factor.
+func (p Page) Enlarged(factor int) Page {
+	p.back = append(slices.Clip(p.back), func(x, y float64) (float64, float64) { return x / float64(factor), y / float64(factor) })
+	p.Image = Enlarge(p.Image, factor)
+	return p
+}
+
+// turnedFrom maps an image turned by [Turn] to the image.
+func turnedFrom(img *image.Gray, quarters int) mapping {
+	w, h := float64(img.Rect.Dx()), float64(img.Rect.Dy())
+	return func(x, y float64) (float64, float64) {
+		switch quarters & 3 {
+		case 1:
+			return w - y, x
+		case 2:
+			return w - x, h - y
+		case 3:
+			return y, h - x
+		default:
+			return x, y
+		}
+	}
 }
 
 // Steps says in words what was done.
@@ -31,7 +76,7 @@ func (p Page) Steps() []string {
 		steps = append(steps, "cut out of a photograph")
 	}
 	if p.Cleaned {
-		steps = append(steps, "specks removed")
+		steps = append(steps, "specks and grain removed")
 	}
 	if p.Evened {
 		steps = append(steps, "light evened out")
@@ -59,7 +104,9 @@ const lookDPI = 100
 func Straighten(img *image.Gray, dpi int) Page {
 	p := Page{Image: img}
 	if corners, found := sheet(p.Image); found {
-		p.Image, p.Cut = unwarp(p.Image, corners), true
+		var from mapping
+		p.Image, from = unwarp(p.Image, corners)
+		p.back, p.Cut = append(p.back, from), true
 	}
 	p.even()
 	p.level(dpi)
@@ -80,11 +127,13 @@ func (p *Page) level(dpi int) {
 	other, sideways := bestAngle(dots, small.Rect.Dy(), small.Rect.Dx())
 	if sideways > sidewaysFactor*score {
 		p.Sideways, skew = true, other
-		p.Image = Turn(p.Image, 3)
+		*p = p.Turned(3)
 	}
 	if math.Abs(skew) >= minSkew {
 		p.Skew = skew
-		p.Image = rotate(p.Image, -skew)
+		var from mapping
+		p.Image, from = rotate(p.Image, -skew)
+		p.back = append(p.back, from)
 	}
 }
 
@@ -272,8 +321,8 @@ func Turn(img *image.Gray, quarters int) *image.Gray {
 }
 
 // rotate returns the image turned counter-clockwise by so many degrees, on
-// paper large enough for all of it.
-func rotate(img *image.Gray, degrees float64) *image.Gray {
+// paper large enough for all of it, and where its points come from.
+func rotate(img *image.Gray, degrees float64) (*image.Gray, mapping) {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
 	width, height := float64(img.Rect.Dx()), float64(img.Rect.Dy())
 	wide := int(math.Ceil(width*math.Abs(cos) + height*math.Abs(sin)))
@@ -288,7 +337,10 @@ func rotate(img *image.Gray, degrees float64) *image.Gray {
 			row[x] = sample(img, width/2+dx*cos-dy*sin, height/2+dx*sin+dy*cos, paper)
 		}
 	}
-	return turned
+	return turned, func(x, y float64) (float64, float64) {
+		dx, dy := x-float64(wide)/2, y-float64(high)/2
+		return width/2 + dx*cos - dy*sin, height/2 + dx*sin + dy*cos
+	}
 }
 
 // sample reads the image between its pixels; beside it there is paper.

@@ -29,6 +29,10 @@ const (
 	maxSide = 14400
 	// scanDPI is the resolution at which pages are drawn for OCR.
 	scanDPI = 300
+	// coarsestDPI is the least resolution at which a page is drawn, and coarseDPI
+	// that below which it is enlarged before it is read.
+	coarsestDPI = 72
+	coarseDPI   = 160
 	// endMarkWithin is how near the end of a PDF its end mark must be, in bytes.
 	endMarkWithin = 2048
 )
@@ -206,7 +210,17 @@ func (d *desk) text(r request) (document.PageText, error) {
 	if err != nil {
 		return document.PageText{}, pdfFault(err)
 	}
-	page := document.PageText{Text: layout.Text(glyphs), Notice: notice}
+	glyphs, stamps := layout.Askew(glyphs)
+	laid := layout.Glyphs(glyphs)
+	page := document.PageText{Text: laid.Text(), Markdown: laid.Markdown(), Margins: margins(laid), Stamps: stamps, Notice: notice}
+	if len(glyphs) > 0 {
+		if frame, err := d.drawn.Frame(r.Page); err == nil { // without one there are no places
+			page.Words = placed(glyphs, frame)
+		}
+		if links, err := d.drawn.Links(r.Page); err == nil && len(links) > 0 {
+			page.Markdown = linked(page.Markdown, glyphs, links)
+		}
+	}
 	if n := d.drawn.Attachments(); n > 0 && r.Page == 0 && notice == "" {
 		page.Notice = fmt.Sprintf("is of a file with %d files attached to it, which are not read: send them as files of their own", n)
 	}
@@ -266,7 +280,13 @@ func (d *desk) scan(r request) (document.PageScan, error) {
 		if err := d.checkPage(r.Page); err != nil {
 			return document.PageScan{}, err
 		}
-		if img, dpi, err = d.drawn.Render(r.Page, scanDPI, d.settings.MaxPixels); err != nil {
+		// A scan is drawn as fine as it is: more shows nothing new, and makes
+		// specks of dots.
+		dpi = scanDPI
+		if native, err := d.drawn.ScannedDPI(r.Page); err == nil && native > 0 {
+			dpi = max(coarsestDPI, min(native, scanDPI))
+		}
+		if img, dpi, err = d.drawn.Render(r.Page, dpi, d.settings.MaxPixels); err != nil {
 			return document.PageScan{}, pdfFault(err)
 		}
 	} else if img, dpi, err = d.image.page(r.Page); err != nil {
@@ -300,42 +320,63 @@ const lookingTime = 15 * time.Second
 // tries what else the image may be and keeps what reads best.
 func (d *desk) recognise(img *image.Gray, dpi int) (document.PageScan, error) {
 	page := straighten.Straighten(img, dpi)
+	if dpi < coarseDPI && img.Rect.Dx()*img.Rect.Dy() < d.settings.MaxPixels/4 {
+		page, dpi = page.Enlarged(2), 2*dpi
+	}
 	type view struct {
-		image    *image.Gray
+		page     straighten.Page
 		prepared []string
 	}
 	steps := page.Steps()
-	views := []view{{page.Image, steps}}
+	views := []view{{page, steps}}
 	turned := func(quarters int) view {
-		return view{straighten.Turn(page.Image, quarters), append(slices.Clip(steps), straighten.Turned(quarters))}
+		return view{page.Turned(quarters), append(slices.Clip(steps), straighten.Turned(quarters))}
 	}
-	views = append(views, turned(2))
+	if straighten.UpsideDown(page.Image, dpi) {
+		views = []view{turned(2), {page, steps}}
+	} else {
+		views = append(views, turned(2))
+	}
 	if !page.Sideways {
 		views = append(views, turned(1), turned(3))
 	}
 	if len(steps) > 0 {
-		views = append(views, view{img, nil})
+		views = append(views, view{straighten.Page{Image: img}, nil})
 	}
 	var (
-		best  document.PageScan
+		best  view
+		read  ocr.Result
 		score = -1.0
 	)
 	start := time.Now()
 	for _, v := range views {
-		read, err := d.ocr.Read(v.image, dpi)
+		result, err := d.ocr.Read(v.page.Image, dpi)
 		if err != nil {
 			return document.PageScan{}, err
 		}
 		// Many words read with doubt are less than few read well.
-		if s := float64(read.Words) * read.Confidence * read.Confidence; s > score {
-			score = s
-			best = document.PageScan{Text: read.Text, Confidence: read.Confidence, Words: read.Words, Prepared: v.prepared}
+		if s := float64(len(result.Words)) * result.Confidence * result.Confidence; s > score {
+			best, read, score = v, result, s
 		}
-		if best.Confidence >= doubtful && best.Words > 0 || time.Since(start) > lookingTime {
+		if read.Confidence >= doubtful && len(read.Words) > 0 || time.Since(start) > lookingTime {
 			break
 		}
 	}
-	return best, nil
+	if time.Since(start) <= lookingTime {
+		var err error
+		if read, err = d.ocr.Complete(best.page.Image, dpi, read); err != nil {
+			return document.PageScan{}, err
+		}
+	}
+	words := place(best.page, img, read.Words)
+	scan := document.PageScan{
+		Text: read.Page.Text(), Markdown: read.Page.Markdown(), Margins: margins(read.Page), Confidence: read.Confidence, Words: words, Prepared: best.prepared,
+		Unread: read.Unread,
+	}
+	if time.Since(start) <= lookingTime {
+		scan.Doubts = d.doubts(best.page, img, read.Words, words)
+	}
+	return scan, nil
 }
 
 // portray makes a picture of the page, as a JPEG file.
