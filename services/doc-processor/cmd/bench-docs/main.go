@@ -24,8 +24,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-docs:", err)
 		os.Exit(1)
 	}
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if dir, err = os.MkdirTemp("", "bench-docs-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

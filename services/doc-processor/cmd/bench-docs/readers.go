@@ -24,14 +24,15 @@ import (
 type service struct {
 	command *exec.Cmd
 	url     string
+	client  *http.Client
 	drained chan struct{}
 	peak    struct{ all, one atomic.Int64 } // resident bytes
 	quit    chan struct{}
 }
 
 func startService(ctx context.Context, program, dir string) (*service, error) {
-	s := &service{command: exec.CommandContext(ctx, program), drained: make(chan struct{}), quit: make(chan struct{})}
-	s.command.Env = append(os.Environ(), "DOC_PROCESSOR_PORT=0", "LLM_PROVIDER=none", "DATA_DIR="+filepath.Join(dir, "data"), "DOCUMENT_TIMEOUT=1h")
+	s := &service{command: exec.CommandContext(ctx, program), client: &http.Client{Transport: &http.Transport{}}, drained: make(chan struct{}), quit: make(chan struct{})}
+	s.command.Env = append(os.Environ(), "DOC_PROCESSOR_PORT=0", "LLM_PROVIDER=none", "DATA_DIR="+filepath.Join(dir, "data"), "DOCUMENT_TIMEOUT=1h", "PAGE_TIMEOUT=5m") //nolint:forbidigo // the program's environment, not our configuration
 	out, err := s.command.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func (s *service) read(ctx context.Context, path string) (reading, error) {
 	}
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	start, cpu := time.Now(), s.cpuTime()
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := s.client.Do(r)
 	if err != nil {
 		return reading{}, err
 	}
@@ -187,7 +188,7 @@ func readWithCommands(ctx context.Context, path string, pages int) (reading, err
 	var mu sync.Mutex
 	command := func(name string, args ...string) (string, error) {
 		c := exec.CommandContext(ctx, name, args...)
-		c.Env = append(os.Environ(), "OMP_THREAD_LIMIT=1")
+		c.Env = append(os.Environ(), "OMP_THREAD_LIMIT=1") //nolint:forbidigo // the command's environment, not our configuration
 		text, err := c.Output()
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)

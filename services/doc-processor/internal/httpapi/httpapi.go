@@ -304,8 +304,10 @@ func toWire(r *document.Result, took time.Duration, in included, job string) pro
 		Warnings:       append([]string{}, r.Warnings...),
 	}
 	for i, p := range r.Pages {
-		out.PageResults[i] = pageResult{Page: p.Number, Attachment: p.Attachment, Method: p.Method, Confidence: p.Confidence, Text: p.Text,
-			Header: p.Header, Footer: p.Footer, Stamps: p.Stamps, Reason: p.Reason, Prepared: p.Prepared, Error: p.Error}
+		out.PageResults[i] = pageResult{
+			Page: p.Number, Attachment: p.Attachment, Method: p.Method, Confidence: p.Confidence, Text: p.Text,
+			Header: p.Header, Footer: p.Footer, Stamps: p.Stamps, Reason: p.Reason, Prepared: p.Prepared, Error: p.Error,
+		}
 		to := &out.PageResults[i]
 		for _, d := range p.Doubts {
 			doubt := doubtResult{wordResult: toWord(d.Word), Other: d.Other}

@@ -62,10 +62,10 @@ func negative(img *image.Gray) *image.Gray {
 	return out
 }
 
-// speckled reports whether single pixels stand out from all around them, as dust
-// and bad sensors make them; thin strokes have neighbours of their own.
+// speckled reports whether single pixels stand out from nearly all around them, as
+// dust and bad sensors make them; thin strokes have neighbours of their own.
 func speckled(img *image.Gray) bool {
-	const stands = 60
+	const stands, most = 60, 7 // levels; neighbours of eight, as specks touch each other too
 	alone, looked := 0, 0
 	for y := 1; y < img.Rect.Dy()-1; y += 2 {
 		above := img.Pix[(y-1)*img.Stride:]
@@ -74,12 +74,15 @@ func speckled(img *image.Gray) bool {
 		for x := 1; x < img.Rect.Dx()-1; x += 2 {
 			looked++
 			v := int(row[x])
-			darker, lighter := true, true
+			darker, lighter := 0, 0
 			for _, around := range [...]uint8{above[x-1], above[x], above[x+1], row[x-1], row[x+1], below[x-1], below[x], below[x+1]} {
-				darker = darker && v+stands < int(around)
-				lighter = lighter && v > int(around)+stands
+				if v+stands < int(around) {
+					darker++
+				} else if v > int(around)+stands {
+					lighter++
+				}
 			}
-			if darker || lighter {
+			if darker >= most || lighter >= most {
 				alone++
 			}
 		}
