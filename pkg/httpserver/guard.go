@@ -85,11 +85,14 @@ func (g *Guard) middleware(reads []string) []gin.HandlerFunc {
 	chain := []gin.HandlerFunc{g.pages}
 	if len(g.origins) > 0 {
 		chain = append(chain, cors.New(cors.Config{
-			AllowOrigins:  g.origins,
-			AllowMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
-			AllowHeaders:  []string{"Accept", "Authorization", "Content-Type", "X-API-Key", problem.RequestIDHeader},
-			ExposeHeaders: []string{"Retry-After", problem.RequestIDHeader, "X-LLM-Provider", "X-LLM-Model", "X-LLM-Fallback"},
-			MaxAge:        10 * time.Minute,
+			AllowOrigins: g.origins,
+			AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowHeaders: []string{"Accept", "Authorization", "Content-Type", "X-API-Key", problem.RequestIDHeader},
+			ExposeHeaders: []string{
+				"Retry-After", problem.RequestIDHeader, "X-LLM-Provider", "X-LLM-Model", "X-LLM-Fallback",
+				"X-Draft-ID", "X-Draft-Ready", "X-Draft-Not-Proved", "X-PDF-Method", "X-Document-Notice",
+			},
+			MaxAge: 10 * time.Minute,
 		}))
 	}
 	if g.keys != nil {

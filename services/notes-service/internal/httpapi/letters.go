@@ -221,6 +221,9 @@ type templateBody struct {
 	// Checked says that a person who speaks the language has read the fixed text.
 	Checked bool   `json:"checked"`
 	Notice  string `json:"notice"`
+	// Approved are the paragraphs that a letter has from its template and not from
+	// the notes.
+	Approved []string `json:"approved"`
 }
 
 const unchecked = "The fixed text of this template was not yet read by a person who speaks its language: have it checked before a letter goes out."
@@ -234,7 +237,7 @@ func (a *API) templates(c *gin.Context) error {
 	}
 	list := []templateBody{}
 	for _, t := range set.List() {
-		b := templateBody{Name: t.Name, Title: t.Title, Language: t.Language, Default: t == standard, Builtin: t.Builtin, Checked: t.Checked}
+		b := templateBody{Name: t.Name, Title: t.Title, Language: t.Language, Default: t == standard, Builtin: t.Builtin, Checked: t.Checked, Approved: t.Fixed()}
 		if !t.Checked {
 			b.Notice = unchecked
 		}

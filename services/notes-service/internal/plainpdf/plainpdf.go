@@ -47,7 +47,7 @@ func Write(l paper.Letter) (file []byte, missing []rune, err error) {
 	if paper.RightToLeft(l.Text() + l.Title + l.Mark) {
 		return nil, nil, fault.New(fault.Unsupported, "The letter has text that runs from right to left, which a PDF needs LibreOffice for, and there is none here. It is to be had as docx.")
 	}
-	w := writer{pdf: fpdf.New("P", "mm", "A4", ""), letter: l, size: l.Size}
+	w := writer{pdf: fpdf.New("P", "mm", "A4", ""), letter: l, size: l.Size, fonts: map[string]bool{}}
 	if w.size == 0 {
 		w.size = 11
 	}
@@ -59,12 +59,6 @@ func Write(l paper.Letter) (file []byte, missing []rune, err error) {
 	pdf.SetTitle(l.Title, true)
 	pdf.SetAuthor(l.Author, true)
 	pdf.SetLang(l.Language)
-	// fpdf changes the bytes of fonts that it is given.
-	pdf.AddUTF8FontFromBytes(letterFont, "", bytes.Clone(liberationsansregular.TTF))
-	pdf.AddUTF8FontFromBytes(letterFont, "B", bytes.Clone(liberationsansbold.TTF))
-	pdf.AddUTF8FontFromBytes(letterFont, "I", bytes.Clone(liberationsansitalic.TTF))
-	pdf.AddUTF8FontFromBytes(letterFont, "BI", bytes.Clone(liberationsansbolditalic.TTF))
-	pdf.AddUTF8FontFromBytes(otherFont, "", bytes.Clone(dejavusans.TTF))
 	pdf.AliasNbPages("")
 	pdf.SetMargins(margin, top, margin)
 	pdf.SetAutoPageBreak(true, bottom)
@@ -84,6 +78,18 @@ type writer struct {
 	letter  paper.Letter
 	size    float64 // of the text, in points
 	missing []rune
+	fonts   map[string]bool // those that the file has
+}
+
+// use makes a font the one that is written with. A font is read when it is first
+// used: that takes longer than all else of a short letter.
+func (w *writer) use(font, style string, size float64) {
+	if name := font + style; !w.fonts[name] {
+		w.fonts[name] = true
+		// fpdf changes the bytes that it is given.
+		w.pdf.AddUTF8FontFromBytes(font, style, bytes.Clone(ttf(name)))
+	}
+	w.pdf.SetFont(font, style, size)
 }
 
 // line is the height of a line of text of that size, in millimetres.
@@ -365,7 +371,7 @@ func (l *printed) add(p part) {
 func (w *writer) draw(l printed, x, y, size float64) {
 	baseline := y + line(size)*0.75
 	for _, p := range l.parts {
-		w.pdf.SetFont(p.font, p.style, size)
+		w.use(p.font, p.style, size)
 		if p.link != "" {
 			w.pdf.SetTextColor(11, 79, 158)
 			w.pdf.LinkString(x, y, p.width, line(size), p.link)
@@ -427,7 +433,7 @@ func (w *writer) wrap(runs []paper.Run, size, width float64) []printed {
 				continue
 			}
 			p.link = r.Link
-			w.pdf.SetFont(p.font, p.style, size)
+			w.use(p.font, p.style, size)
 			p.width = w.pdf.GetStringWidth(p.text)
 			if p.text == " " {
 				place()
@@ -468,14 +474,27 @@ func (w *writer) unshown(r rune) string {
 	return fmt.Sprintf("[U+%04X]", r)
 }
 
+// ttf returns the file of a font.
+func ttf(name string) []byte {
+	switch name {
+	case letterFont + "B":
+		return liberationsansbold.TTF
+	case letterFont + "I":
+		return liberationsansitalic.TTF
+	case letterFont + "BI":
+		return liberationsansbolditalic.TTF
+	case otherFont:
+		return dejavusans.TTF
+	default:
+		return liberationsansregular.TTF
+	}
+}
+
 // fonts are the fonts, read once to ask for their characters.
 var fonts = sync.OnceValue(func() map[string]*sfnt.Font {
 	all := map[string]*sfnt.Font{}
-	for name, ttf := range map[string][]byte{
-		letterFont: liberationsansregular.TTF, letterFont + "B": liberationsansbold.TTF, letterFont + "I": liberationsansitalic.TTF,
-		letterFont + "BI": liberationsansbolditalic.TTF, otherFont: dejavusans.TTF,
-	} {
-		f, err := sfnt.Parse(ttf)
+	for _, name := range []string{letterFont, letterFont + "B", letterFont + "I", letterFont + "BI", otherFont} {
+		f, err := sfnt.Parse(ttf(name))
 		if err != nil {
 			panic(fmt.Sprintf("a font of the program cannot be read: %v", err))
 		}

@@ -121,3 +121,12 @@ func FuzzWrite(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkWrite(b *testing.B) {
+	l := letter("Dear Ms Okoye,\n\n## Matters\n\n" + strings.Repeat("- You owe Lowell £1,204.55; ref LW/55120.\n", 30))
+	for b.Loop() {
+		if _, _, err := plainpdf.Write(l); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

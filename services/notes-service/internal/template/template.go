@@ -230,7 +230,9 @@ func (t *Template) checkBody(start int, bad func(int, string, ...any)) {
 func (t *Template) Fixed() []string {
 	var out []string
 	for _, key := range words {
-		out = append(out, t.values[key])
+		if !slices.Contains([]string{"greeting_unknown", "draft", "page", "of"}, key) {
+			out = append(out, t.values[key])
+		}
 	}
 	for _, b := range paper.Parse(strings.Join(t.body, "\n")) {
 		if text := paper.Plain(b.Runs); text != "" && !strings.Contains(text, "{{") {
