@@ -79,7 +79,7 @@ func openEmbedded(dir string) (store, error) {
 func openQdrant() (store, error) {
 	x, err := qdrantindex.Open(qdrantindex.Options{
 		URL: os.Getenv("QDRANT_TEST_URL"), Key: env.Secret(os.Getenv("QDRANT_TEST_API_KEY")), Dialer: egress.New(egress.Config{}, nil),
-		Prefix: "bench", Replicas: 1, Quantization: qdrantindex.Quantization(os.Getenv("QDRANT_TEST_QUANTIZATION")),
+		Prefix: "bench", Shards: 1, Replicas: 1, Quantization: qdrantindex.Quantization(os.Getenv("QDRANT_TEST_QUANTIZATION")),
 		Timeout: time.Minute, WriteTimeout: 5 * time.Minute,
 	})
 	if err != nil {

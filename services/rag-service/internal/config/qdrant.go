@@ -13,7 +13,7 @@ type Qdrant struct {
 	URL              string        `env:"QDRANT_URL" doc:"Address of Qdrant's gRPC port, such as http://localhost:6334, https where it has TLS. Empty: the index is a file in DATA_DIR. Several replicas of this service may share one Qdrant."`
 	Key              env.Secret    `env:"QDRANT_API_KEY" doc:"Key that is sent to Qdrant; it must allow writing. Unset sends none."`
 	Prefix           string        `env:"QDRANT_PREFIX" envDefault:"signpost" doc:"Beginning of the names of all collections in Qdrant, so that others can share it: lower-case letters, digits and hyphens."`
-	Shards           int           `env:"QDRANT_SHARDS" envDefault:"0" doc:"Shards of each collection that is made from now on. 0: Qdrant's own choice, one for each node."`
+	Shards           int           `env:"QDRANT_SHARDS" envDefault:"1" doc:"Shards of each collection that is made from now on: on a cluster as many as it has nodes, or a multiple."`
 	Replicas         int           `env:"QDRANT_REPLICAS" envDefault:"1" doc:"Replicas of each shard, on as many nodes of the cluster."`
 	WriteConsistency int           `env:"QDRANT_WRITE_CONSISTENCY" envDefault:"0" doc:"Replicas that must have a change before it counts. 0: all. With fewer a reader may miss a document for a moment."`
 	Quantization     string        `env:"QDRANT_QUANTIZATION" envDefault:"none" doc:"How Qdrant keeps embeddings in memory for its first look: none, int8 (a quarter of the memory) or binary (a thirty-second, for 1,024 dimensions and more). Applies to embeddings that are made from now on."`
@@ -37,7 +37,7 @@ func (q Qdrant) Validate() []error {
 		value       int
 		least, most int
 	}{
-		{"QDRANT_SHARDS", q.Shards, 0, 1000},
+		{"QDRANT_SHARDS", q.Shards, 1, 1000},
 		{"QDRANT_REPLICAS", q.Replicas, 1, 100},
 		{"QDRANT_WRITE_CONSISTENCY", q.WriteConsistency, 0, 100},
 	} {

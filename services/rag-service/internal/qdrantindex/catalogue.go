@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,13 +27,10 @@ import (
 
 // head is the catalogue's first point.
 type head struct {
-	Format   int   `json:"format"`
-	Revision int64 `json:"revision"`
-	// Floor is the last revision that removed points of the catalogue: who has not
-	// seen the one before cannot tell what is missing, and reads all again.
-	Floor   int64    `json:"floor"`
-	Recent  []string `json:"recent"` // the tokens of the last revisions' writers
-	Changes []record `json:"changes"`
+	Format   int      `json:"format"`
+	Revision int64    `json:"revision"`
+	Recent   []string `json:"recent"` // the tokens of the last revisions' writers
+	Changes  []record `json:"changes"`
 }
 
 const (
@@ -95,18 +93,16 @@ func (x *Index) upsert(ctx context.Context, name string, points []*qdrant.PointS
 	return err
 }
 
-// writeRecords brings the points of records up to a revision. Those of documents
-// that are gone are removed, so that not even their names stay.
+// writeRecords brings the points of records up to a revision. Points that are of
+// that revision already, or of a later one, stay: whoever was held up must not
+// undo what others did meanwhile.
 func (x *Index) writeRecords(ctx context.Context, records []record, revision int64) error {
-	var points []*qdrant.PointStruct
-	var gone []*qdrant.PointId
-	for _, r := range records {
-		id := qdrant.NewIDUUID(r.id())
-		if r.nothing() {
-			gone = append(gone, id)
-			continue
-		}
-		data, err := json.Marshal(r)
+	if len(records) == 0 {
+		return nil
+	}
+	points := make([]*qdrant.PointStruct, len(records))
+	for i, r := range records {
+		data, err := json.Marshal(r.kept())
 		if err != nil {
 			return err
 		}
@@ -117,17 +113,10 @@ func (x *Index) writeRecords(ctx context.Context, records []record, revision int
 		if r.Document != nil {
 			values[fieldInstance] = qdrant.NewValueString(r.Document.Instance)
 		}
-		points = append(points, &qdrant.PointStruct{Id: id, Payload: values, Vectors: vectors(noWords, nil)})
+		points[i] = &qdrant.PointStruct{Id: qdrant.NewIDUUID(r.id()), Payload: values, Vectors: vectors(noWords, nil)}
 	}
-	if len(points) > 0 {
-		if err := x.upsert(ctx, x.catalogue(), points, nil, nil); err != nil {
-			return err
-		}
-	}
-	if len(gone) > 0 {
-		return x.remove(ctx, x.catalogue(), qdrant.NewPointsSelectorIDs(gone))
-	}
-	return nil
+	older := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewRange(fieldStamp, &qdrant.Range{Lt: qdrant.PtrOf(float64(revision))})}}
+	return x.upsert(ctx, x.catalogue(), points, older, nil)
 }
 
 // remove deletes points and waits until they are gone.
@@ -151,37 +140,57 @@ func (x *Index) refresh(ctx context.Context) error {
 }
 
 // catchUp is refresh after prepare; it returns the head that the memory now agrees
-// with.
+// with, or one that it is beyond.
 func (x *Index) catchUp(ctx context.Context) (*head, error) {
+	for try := 0; ; try++ {
+		h, err := x.someHead(ctx)
+		if err != nil {
+			return nil, err
+		}
+		known := x.revision()
+		if known > h.Revision {
+			// Somebody was faster, unless a head that is read now is still behind.
+			if h, err = x.someHead(ctx); err != nil {
+				return nil, err
+			}
+			if h.Revision < known {
+				return nil, x.lostCatalogue()
+			}
+		}
+		h, err = x.follow(ctx, h)
+		if !errors.Is(err, errNoTerms) {
+			return h, err
+		}
+		if try == attempts {
+			return nil, damaged(err)
+		}
+	}
+}
+
+// someHead is readHead where there must be one.
+func (x *Index) someHead(ctx context.Context) (*head, error) {
 	h, err := x.readHead(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil && h == nil {
+		err = x.lostCatalogue()
 	}
-	if h == nil {
-		return nil, x.lostCatalogue()
-	}
-	if x.revision() >= h.Revision {
-		return h, nil
-	}
-	x.catching.Lock()
-	defer x.catching.Unlock()
-	return x.follow(ctx, h)
+	return h, err
 }
 
 // follow reads what happened between the memory's revision and a head's. Records
 // that change meanwhile make the head move, and then it is read again: all that
 // was seen is of revisions up to the last head's.
 func (x *Index) follow(ctx context.Context, h *head) (*head, error) {
+	if x.revision() >= h.Revision {
+		return h, nil
+	}
+	x.catching.Lock()
+	defer x.catching.Unlock()
 	known := x.revision()
 	if known >= h.Revision {
 		return h, nil
 	}
-	whole := known+1 < h.Floor
-	if whole {
-		known = 0
-	}
 	newest := map[string]stamped{}
-	for h.Revision > known+1 || whole && known == 0 {
+	for h.Revision > known+1 {
 		records, err := x.since(ctx, known)
 		if err != nil {
 			return nil, err
@@ -189,16 +198,9 @@ func (x *Index) follow(ctx context.Context, h *head) (*head, error) {
 		for _, r := range records {
 			newest[r.id()] = r
 		}
-		seen := h.Revision
-		if h, err = x.readHead(ctx); err != nil {
+		known = h.Revision
+		if h, err = x.someHead(ctx); err != nil {
 			return nil, err
-		}
-		if h == nil {
-			return nil, x.lostCatalogue()
-		}
-		if known = seen; h.Floor > seen && h.Revision > seen+1 { // something was removed meanwhile, and not by the last revision
-			known, whole = 0, true
-			clear(newest)
 		}
 	}
 	for _, r := range h.Changes {
@@ -218,7 +220,7 @@ func (x *Index) follow(ctx context.Context, h *head) (*head, error) {
 		}
 		return cmp.Compare(a.revision, b.revision)
 	})
-	return h, x.absorb(ctx, all, h.Revision, whole)
+	return h, x.absorb(ctx, all, h.Revision)
 }
 
 type stamped struct {
@@ -238,7 +240,7 @@ func (x *Index) since(ctx context.Context, revision int64) ([]stamped, error) {
 		if err := json.Unmarshal([]byte(p.GetPayload()[fieldData].GetStringValue()), &r); err != nil {
 			return damaged(err)
 		}
-		if r.Collection == nil && r.Document == nil {
+		if r.id() == "" {
 			return damaged(fmt.Errorf("record %s is empty", p.GetId().GetUuid()))
 		}
 		out = append(out, stamped{r, p.GetPayload()[fieldStamp].GetIntegerValue()})
@@ -276,18 +278,13 @@ func (x *Index) scroll(ctx context.Context, request *qdrant.ScrollPoints, each f
 }
 
 // absorb takes records into the memory, with the terms of editions that are new.
-// whole says that they are all there are.
-func (x *Index) absorb(ctx context.Context, all []stamped, revision int64, whole bool) error {
+func (x *Index) absorb(ctx context.Context, all []stamped, revision int64) error {
 	records := make([]record, len(all))
 	for i, r := range all {
 		records[i] = r.record
 	}
 	x.mu.RLock()
-	base := x.state
-	if whole {
-		base = newState()
-	}
-	wanted := base.missing(records, x.fresh)
+	wanted := x.state.missing(records, x.fresh)
 	x.mu.RUnlock()
 	found, err := x.fetchTerms(ctx, wanted)
 	if err != nil {
@@ -301,18 +298,21 @@ func (x *Index) absorb(ctx context.Context, all []stamped, revision int64, whole
 	for edition, t := range x.fresh {
 		found[edition] = t
 	}
-	x.state = base
 	for _, r := range all {
-		if err := base.absorb(r.record, r.revision, found); err != nil {
+		if err := x.state.absorb(r.record, r.revision, found); err != nil {
 			return damaged(err)
 		}
 		if r.Document != nil {
 			delete(x.fresh, r.Document.Edition)
 		}
 	}
-	base.revision = revision
+	x.state.revision = revision
 	return nil
 }
+
+// errNoTerms says that an edition's terms are not there: it was removed between
+// the reading of its record and of them.
+var errNoTerms = errors.New("the terms of an edition are not there")
 
 // fetchTerms reads the terms of editions.
 func (x *Index) fetchTerms(ctx context.Context, editions []string) (map[string]string, error) {
@@ -332,7 +332,7 @@ func (x *Index) fetchTerms(ctx context.Context, editions []string) (map[string]s
 	}
 	for _, e := range editions {
 		if _, ok := found[e]; !ok {
-			return nil, damaged(fmt.Errorf("the terms of edition %s are not there", e))
+			return nil, fmt.Errorf("edition %s: %w", e, errNoTerms)
 		}
 	}
 	return found, nil
@@ -375,7 +375,7 @@ func (x *Index) replace(ctx context.Context, revision int64, decide func(*state)
 		x.mu.RUnlock()
 		switch {
 		case !current:
-			continue
+			continue // another of this process has caught up further
 		case err != nil || changes == nil:
 			return err
 		}
@@ -409,10 +409,7 @@ func (x *Index) replace(ctx context.Context, revision int64, decide func(*state)
 // replaceHead puts a new head in the place of one; nil when another was first.
 func (x *Index) replaceHead(ctx context.Context, h head, changes []record) (*head, error) {
 	token := uuid.NewString()
-	next := head{Format: catalogueFormat, Revision: h.Revision + 1, Floor: h.Floor, Recent: append(slices.Clone(h.Recent), token), Changes: changes}
-	if slices.ContainsFunc(changes, record.nothing) {
-		next.Floor = next.Revision
-	}
+	next := head{Format: catalogueFormat, Revision: h.Revision + 1, Recent: append(slices.Clone(h.Recent), token), Changes: changes}
 	if n := len(next.Recent); n > recentTokens {
 		next.Recent = next.Recent[n-recentTokens:]
 	}

@@ -40,13 +40,7 @@ func (x *Index) Put(ctx context.Context, d rag.Document) error {
 		}
 	}
 	defer x.writers.lock(d.Collection + "\x00" + d.Source)()
-	var err error
-	for range attempts {
-		if err = x.put(ctx, d); !errors.Is(err, errOvertaken) {
-			return err
-		}
-	}
-	return fault.Wrap(fault.Busy, err, "The collection is being changed by others all the time: try again.")
+	return x.again(func() error { return x.put(ctx, d) })
 }
 
 func (x *Index) put(ctx context.Context, d rag.Document) error {

@@ -24,7 +24,7 @@ func (x *Index) defaultCollection(s *state) ([]record, error) {
 
 func (x *Index) newCollection(s *state, name, title string) record {
 	return record{Collection: &collectionRecord{
-		Name: name, Title: title, Instance: uuid.NewString(), Points: x.points(name, s.revision+1),
+		Name: name, Title: title, Instance: uuid.NewString(), Points: x.points(name, s.revision+1), Shards: x.o.Shards,
 		Old: s.gone[name].Old, OldInstances: s.gone[name].OldInstances,
 	}}
 }
@@ -49,26 +49,28 @@ func (x *Index) prepareCollections(ctx context.Context) error {
 // preparePoints makes the collections of Qdrant that a record names, where they
 // are not there, and has the alias point to the one that is read.
 func (x *Index) preparePoints(ctx context.Context, r collectionRecord) error {
-	if err := x.ensure(ctx, r.Points, r.Embedding); err != nil {
+	if err := x.ensure(ctx, r.Points, r.Shards, r.Embedding); err != nil {
 		return err
 	}
 	if r.StagedPoints != "" {
-		if err := x.ensure(ctx, r.StagedPoints, r.Staged); err != nil {
+		if err := x.ensure(ctx, r.StagedPoints, r.StagedShards, r.Staged); err != nil {
 			return err
 		}
 	}
 	return x.pointAlias(ctx, r)
 }
 
-func (x *Index) ensure(ctx context.Context, name string, id *provider.EmbeddingIdentity) error {
+func (x *Index) ensure(ctx context.Context, name string, shards int, id *provider.EmbeddingIdentity) error {
 	info, err := x.info(ctx, name)
 	if err != nil {
 		return err
 	}
 	if info == nil {
-		if err := x.createPoints(ctx, name, id, map[string]*qdrant.SparseVectorParams{
-			sparse: {Modifier: qdrant.Modifier_Idf.Enum()},
-		}); err != nil {
+		words := &qdrant.SparseVectorParams{Modifier: qdrant.Modifier_Idf.Enum()}
+		if shards > 1 {
+			words.Modifier = nil // each shard would weigh words by what it holds itself: we do it
+		}
+		if err := x.createPoints(ctx, name, shards, id, map[string]*qdrant.SparseVectorParams{sparse: words}); err != nil {
 			return err
 		}
 	} else if size := info.GetConfig().GetParams().GetVectorsConfig().GetParamsMap().GetMap()[dense].GetSize(); id != nil && int(size) != id.Dimension {
@@ -79,10 +81,11 @@ func (x *Index) ensure(ctx context.Context, name string, id *provider.EmbeddingI
 
 // createPoints makes a collection of Qdrant. One that is there already, made by
 // another replica of the service at the same moment, is as good.
-func (x *Index) createPoints(ctx context.Context, name string, id *provider.EmbeddingIdentity, words map[string]*qdrant.SparseVectorParams) error {
+func (x *Index) createPoints(ctx context.Context, name string, shards int, id *provider.EmbeddingIdentity, words map[string]*qdrant.SparseVectorParams) error {
 	request := &qdrant.CreateCollection{
 		CollectionName: name,
 		VectorsConfig:  qdrant.NewVectorsConfigMap(map[string]*qdrant.VectorParams{}),
+		ShardNumber:    qdrant.PtrOf(uint32(shards)),
 		Timeout:        seconds(x.o.WriteTimeout),
 		Metadata: map[string]*qdrant.Value{
 			metadataOwner:  qdrant.NewValueString(name),
@@ -99,13 +102,8 @@ func (x *Index) createPoints(ctx context.Context, name string, id *provider.Embe
 	if consistency > 1 {
 		request.WriteConsistencyFactor = qdrant.PtrOf(uint32(consistency))
 	}
-	if words == nil { // the catalogue
-		request.ShardNumber = qdrant.PtrOf(uint32(1))
-	} else {
+	if words != nil {
 		request.SparseVectorsConfig = qdrant.NewSparseVectorsConfig(words)
-		if x.o.Shards > 0 {
-			request.ShardNumber = qdrant.PtrOf(uint32(x.o.Shards))
-		}
 	}
 	if id != nil {
 		request.VectorsConfig = qdrant.NewVectorsConfigMap(map[string]*qdrant.VectorParams{

@@ -93,7 +93,7 @@ func (s *server) listen(t *testing.T, address string, options ...grpc.ServerOpti
 
 func options(address string) qdrantindex.Options {
 	return qdrantindex.Options{
-		URL: "http://" + address, Dialer: egress.New(egress.Config{}, nil), Owner: "test", Prefix: "test", Replicas: 1,
+		URL: "http://" + address, Dialer: egress.New(egress.Config{}, nil), Owner: "test", Prefix: "test", Shards: 1, Replicas: 1,
 		Timeout: 2 * time.Second, WriteTimeout: 2 * time.Second,
 	}
 }

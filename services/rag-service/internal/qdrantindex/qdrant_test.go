@@ -41,7 +41,9 @@ func real(t *testing.T, place string) (qdrantindex.Options, *qdrant.Client) {
 	o.URL, o.Key = address, env.Secret(here["QDRANT_TEST_API_KEY"])
 	o.Prefix = "test-" + hex.EncodeToString(hash[:6])
 	o.Quantization = qdrantindex.Quantization(here["QDRANT_TEST_QUANTIZATION"])
-	o.Shards, _ = strconv.Atoi(here["QDRANT_TEST_SHARDS"])
+	if n, _ := strconv.Atoi(here["QDRANT_TEST_SHARDS"]); n > 0 {
+		o.Shards = n
+	}
 	if n, _ := strconv.Atoi(here["QDRANT_TEST_REPLICAS"]); n > 0 {
 		o.Replicas = n
 	}
@@ -272,8 +274,19 @@ func TestQdrantSettings(t *testing.T) {
 	params := info.GetConfig().GetParams()
 	vector := params.GetVectorsConfig().GetParamsMap().GetMap()["dense"]
 	if params.GetShardNumber() != 3 || vector.GetSize() != 8 || vector.GetQuantizationConfig().GetScalar().GetType() != qdrant.QuantizationType_Int8 ||
-		params.GetSparseVectorsConfig().GetMap()["bm25"].GetModifier() != qdrant.Modifier_Idf {
+		params.GetSparseVectorsConfig().GetMap()["bm25"].GetModifier() != qdrant.Modifier_None {
 		t.Errorf("the collection is %v", params)
+	}
+	o.Prefix, o.Shards, o.Quantization = o.Prefix+"-2", 1, qdrantindex.Full
+	if err := openWith(t, o).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other, err := client.GetCollectionInfo(t.Context(), o.Prefix+"-"+rag.DefaultCollection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if of := other.GetConfig().GetParams(); of.GetShardNumber() != 1 || of.GetSparseVectorsConfig().GetMap()["bm25"].GetModifier() != qdrant.Modifier_Idf {
+		t.Errorf("the collection of one shard is %v", of)
 	}
 	if _, ok := info.GetPayloadSchema()["edition"]; !ok || info.GetConfig().GetMetadata()["embedding_model"].GetStringValue() != id.Model {
 		t.Errorf("indexes %v, metadata %v", info.GetPayloadSchema(), info.GetConfig().GetMetadata())

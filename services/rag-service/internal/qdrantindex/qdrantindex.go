@@ -56,7 +56,7 @@ type Options struct {
 	Owner  string
 	Prefix string // of the names of all collections; see [CheckPrefix]
 
-	Shards           int // of each collection; 0 for Qdrant's own choice
+	Shards           int // of each collection; 1 or more
 	Replicas         int // of each shard
 	WriteConsistency int // replicas that must have a change; 0 for all
 	Quantization     Quantization
@@ -250,7 +250,7 @@ func (x *Index) prepareCatalogue(ctx context.Context) error {
 		return err
 	}
 	if info == nil {
-		if err := x.createPoints(ctx, name, nil, nil); err != nil {
+		if err := x.createPoints(ctx, name, 1, nil, nil); err != nil {
 			return err
 		}
 	} else if info.GetConfig().GetMetadata()[metadataOwner].GetStringValue() != name {

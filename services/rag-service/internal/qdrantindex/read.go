@@ -2,6 +2,7 @@ package qdrantindex
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/qdrant/go-client/qdrant"
@@ -13,36 +14,51 @@ import (
 )
 
 // State implements [rag.Index].
-func (x *Index) State(ctx context.Context, k rag.Key) (rag.State, bool, error) {
-	if err := x.refresh(ctx); err != nil {
+func (x *Index) State(ctx context.Context, k rag.Key) (s rag.State, there bool, err error) {
+	err = x.again(func() error {
+		of, r, err := x.recordOf(ctx, k)
+		if s, there = stateOf(k.Collection, r), r.Edition != ""; err != nil || !there || of.Embedding == nil {
+			return err
+		}
+		embedded, err := read(ctx, x, func(ctx context.Context, c *qdrant.Client) (uint64, error) {
+			return c.Count(ctx, &qdrant.CountPoints{
+				CollectionName: of.Points, Exact: qdrant.PtrOf(true), Timeout: seconds(x.o.Timeout),
+				Filter: &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldEdition, r.Edition), qdrant.NewHasVector(dense)}},
+			})
+		})
+		s.Embedded = int(embedded)
+		return err
+	})
+	if err != nil || !there {
 		return rag.State{}, false, err
+	}
+	return s, true, nil
+}
+
+func (x *Index) recordOf(ctx context.Context, k rag.Key) (collectionRecord, documentRecord, error) {
+	if err := x.refresh(ctx); err != nil {
+		return collectionRecord{}, documentRecord{}, err
 	}
 	x.mu.RLock()
+	defer x.mu.RUnlock()
 	c, err := x.state.find(k.Collection)
 	if err != nil {
-		x.mu.RUnlock()
-		return rag.State{}, false, err
+		return collectionRecord{}, documentRecord{}, err
 	}
-	r, of := c.recordOf(k.Source), c.collectionRecord
-	x.mu.RUnlock()
-	if r.Edition == "" {
-		return rag.State{}, false, nil
+	return c.collectionRecord, c.recordOf(k.Source), nil
+}
+
+// again repeats what finds a collection of Qdrant gone, or itself overtaken by
+// another change: it was promoted or dropped meanwhile, and the record now names
+// another.
+func (x *Index) again(do func() error) error {
+	var err error
+	for range attempts {
+		if err = do(); !errors.Is(err, errOvertaken) && !errors.Is(err, errMoved) && status.Code(err) != codes.NotFound {
+			return err
+		}
 	}
-	s := stateOf(of.Name, r)
-	if of.Embedding == nil {
-		return s, true, nil
-	}
-	embedded, err := read(ctx, x, func(ctx context.Context, c *qdrant.Client) (uint64, error) {
-		return c.Count(ctx, &qdrant.CountPoints{
-			CollectionName: of.Points, Exact: qdrant.PtrOf(true), Timeout: seconds(x.o.Timeout),
-			Filter: &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldEdition, r.Edition), qdrant.NewHasVector(dense)}},
-		})
-	})
-	if err != nil {
-		return rag.State{}, false, err
-	}
-	s.Embedded = int(embedded)
-	return s, true, nil
+	return fault.Wrap(fault.Busy, err, "The collection is being changed by others all the time: try again.")
 }
 
 func stateOf(name string, r documentRecord) rag.State {
@@ -53,23 +69,26 @@ func stateOf(name string, r documentRecord) rag.State {
 }
 
 // Documents implements [rag.Index].
-func (x *Index) Documents(ctx context.Context, name string) ([]rag.State, error) {
-	of, records, err := x.records(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	embedded := map[string]int{}
-	if of.Embedding != nil && len(records) > 0 {
-		if embedded, err = x.embedded(ctx, of.Points); err != nil {
-			return nil, err
+func (x *Index) Documents(ctx context.Context, name string) (out []rag.State, err error) {
+	err = x.again(func() error {
+		of, records, err := x.records(ctx, name)
+		if err != nil {
+			return err
 		}
-	}
-	out := make([]rag.State, len(records))
-	for i, r := range records {
-		out[i] = stateOf(name, r)
-		out[i].Embedded = embedded[r.Edition]
-	}
-	return out, nil
+		embedded := map[string]int{}
+		if of.Embedding != nil && len(records) > 0 {
+			if embedded, err = x.embedded(ctx, of.Points); err != nil {
+				return err
+			}
+		}
+		out = make([]rag.State, len(records))
+		for i, r := range records {
+			out[i] = stateOf(name, r)
+			out[i].Embedded = embedded[r.Edition]
+		}
+		return nil
+	})
+	return out, err
 }
 
 // records lists the documents of a collection by source.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"signpost.internal/pkg/fault"
+	"signpost.internal/services/rag-service/internal/bm25"
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
@@ -30,7 +31,8 @@ type view struct {
 	begun, lost int
 	found       rag.Found
 	filter      *qdrant.Filter // of the chunks that may be found; nil when none may
-	corpus      *qdrant.Filter // of all chunks that are read
+	words       []float32      // the weights of the query's words
+	corpus      *qdrant.Filter // of all chunks that are read; nil when the weights have the IDF in them
 }
 
 // Search implements [rag.Index].
@@ -48,7 +50,7 @@ func (x *Index) Search(ctx context.Context, q rag.Query) (rag.Found, error) {
 		if v.filter == nil || q.Limit <= 0 || len(q.Sparse.IDs) == 0 && q.Dense == nil {
 			return v.found, nil
 		}
-		q.Limit = min(q.Limit, v.total)
+		q.Limit = min(q.Limit, v.found.Total)
 		lists, err := x.query(ctx, v, q)
 		if err != nil && status.Code(err) != codes.NotFound { // else: promoted or dropped meanwhile, or not made yet
 			return rag.Found{}, err
@@ -63,7 +65,7 @@ func (x *Index) Search(ctx context.Context, q rag.Query) (rag.Found, error) {
 			}
 			continue
 		}
-		if found, ok := x.settle(v, q, lists, strays, try < 3); ok {
+		if found, ok := x.settle(v, q, lists, strays, try == 0); ok {
 			return found, nil
 		}
 	}
@@ -110,7 +112,13 @@ func (x *Index) view(q rag.Query, strays map[string]struct{}) (view, error) {
 	}
 	unread := slices.Collect(maps.Keys(c.excluded))
 	unread = slices.AppendSeq(unread, maps.Keys(strays))
-	v.corpus = except(unread)
+	v.corpus, v.words = except(unread), q.Sparse.Values
+	if c.Shards > 1 {
+		v.corpus, v.words = nil, slices.Clone(v.words)
+		for i, df := range v.found.Frequency {
+			v.words[i] *= float32(bm25.IDF(c.total, df))
+		}
+	}
 	v.filter = c.filter(q.Filter, unread)
 	return v, nil
 }
@@ -249,11 +257,13 @@ func (x *Index) halves(v view, q rag.Query) (byWords, byMeaning *qdrant.Prefetch
 	limit := qdrant.PtrOf(uint64(q.Limit))
 	if len(q.Sparse.IDs) > 0 {
 		byWords = &qdrant.PrefetchQuery{
-			Query: qdrant.NewQuerySparse(q.Sparse.IDs, q.Sparse.Values), Using: qdrant.PtrOf(sparse),
+			Query: qdrant.NewQuerySparse(q.Sparse.IDs, v.words), Using: qdrant.PtrOf(sparse),
 			Filter: v.filter, Limit: limit, ScoreThreshold: leastScore,
+		}
+		if v.corpus != nil {
 			// Without a corpus the frequencies would count what was replaced and not
 			// cleared away yet.
-			Params: &qdrant.SearchParams{Idf: &qdrant.IdfParams{Corpus: v.corpus}},
+			byWords.Params = &qdrant.SearchParams{Idf: &qdrant.IdfParams{Corpus: v.corpus}}
 		}
 	}
 	if q.Dense != nil {

@@ -11,22 +11,35 @@ import (
 )
 
 // record is a point of the catalogue: what is known of one collection or of one
-// document. Exactly one of its parts is set.
+// document, or that nothing is left of a document. Exactly one of its parts is set.
 type record struct {
 	Collection *collectionRecord `json:"collection,omitempty"`
 	Document   *documentRecord   `json:"document,omitempty"`
+	// Gone is the identifier of the record of a document that is gone, whose name is
+	// not kept.
+	Gone string `json:"gone,omitempty"`
 }
 
 // id is the identifier of the record's point.
 func (r record) id() string {
-	if r.Collection != nil {
+	switch {
+	case r.Collection != nil:
 		return identifier("collection", r.Collection.Name)
+	case r.Document != nil:
+		return r.Document.id()
 	}
-	return identifier("document", r.Document.Instance, r.Document.Source)
+	return r.Gone
 }
 
-// nothing reports whether the record is of a document of which nothing is left.
-func (r record) nothing() bool { return r.Document != nil && r.Document.nothing() }
+func (d *documentRecord) id() string { return identifier("document", d.Instance, d.Source) }
+
+// kept is the record as it is kept after the revision that it is of.
+func (r record) kept() record {
+	if r.Document != nil && r.Document.nothing() {
+		return record{Gone: r.id()}
+	}
+	return r
+}
 
 type collectionRecord struct {
 	Name     string `json:"name"`
@@ -35,9 +48,11 @@ type collectionRecord struct {
 	Gone     bool   `json:"gone,omitempty"`
 	// Points is the collection of Qdrant that holds the chunks.
 	Points    string                      `json:"points,omitempty"`
+	Shards    int                         `json:"shards,omitempty"` // of Points
 	Embedding *provider.EmbeddingIdentity `json:"embedding,omitempty"`
 	// StagedPoints is the one that is being filled with vectors of Staged.
 	StagedPoints string                      `json:"staged_points,omitempty"`
+	StagedShards int                         `json:"staged_shards,omitempty"`
 	Staged       *provider.EmbeddingIdentity `json:"staged,omitempty"`
 	// Old are collections of Qdrant, and OldInstances those of which documents, that
 	// nobody reads any longer and that are to be removed.
@@ -98,10 +113,11 @@ type state struct {
 	collections map[string]*collection // by name
 	instances   map[string]*collection
 	gone        map[string]collectionRecord // by name; those that were dropped and of which something is left
+	byRecord    map[string]documentRecord   // of documents that something is known of, by the record's identifier
 }
 
 func newState() *state {
-	return &state{collections: map[string]*collection{}, instances: map[string]*collection{}, gone: map[string]collectionRecord{}}
+	return &state{collections: map[string]*collection{}, instances: map[string]*collection{}, gone: map[string]collectionRecord{}, byRecord: map[string]documentRecord{}}
 }
 
 type collection struct {
@@ -149,11 +165,22 @@ func (s *state) absorb(r record, revision int64, termsOf map[string]string) erro
 		s.absorbCollection(*r.Collection)
 		return nil
 	}
-	c, ok := s.instances[r.Document.Instance]
-	if !ok {
-		return nil // of a collection that was dropped
+	var d documentRecord
+	if r.Document != nil {
+		d = *r.Document
+	} else if known, ok := s.byRecord[r.Gone]; ok {
+		d = documentRecord{Instance: known.Instance, Source: known.Source}
 	}
-	return c.absorb(*r.Document, revision, termsOf)
+	c, ok := s.instances[d.Instance]
+	if !ok {
+		return nil // never known here, or of a collection that was dropped
+	}
+	if d.nothing() {
+		delete(s.byRecord, d.id())
+	} else {
+		s.byRecord[d.id()] = d
+	}
+	return c.absorb(d, revision, termsOf)
 }
 
 func (s *state) absorbCollection(r collectionRecord) {
@@ -289,9 +316,15 @@ func members(d documentRecord) map[string]string {
 
 // missing lists the editions of records whose terms are not known yet.
 func (s *state) missing(records []record, known map[string]string) []string {
+	made := map[string]bool{}
+	for _, r := range records {
+		if r.Collection != nil && !r.Collection.Gone {
+			made[r.Collection.Instance] = true
+		}
+	}
 	var out []string
 	for _, r := range records {
-		if r.Document == nil || r.Document.Edition == "" {
+		if r.Document == nil || r.Document.Edition == "" || s.instances[r.Document.Instance] == nil && !made[r.Document.Instance] {
 			continue
 		}
 		if _, ok := known[r.Document.Edition]; ok {

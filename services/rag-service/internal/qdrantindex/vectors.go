@@ -30,7 +30,7 @@ func (x *Index) Stage(ctx context.Context, name string, id provider.EmbeddingIde
 		if staged.StagedPoints != "" {
 			staged.Old = append(append([]string{}, staged.Old...), staged.StagedPoints)
 		}
-		staged.Staged, staged.StagedPoints = &id, x.points(name, s.revision+1)
+		staged.Staged, staged.StagedPoints, staged.StagedShards = &id, x.points(name, s.revision+1), x.o.Shards
 		return []record{{Collection: &staged}}, nil
 	})
 	if err != nil {
@@ -53,14 +53,12 @@ func (r collectionRecord) filling() (string, *provider.EmbeddingIdentity) {
 }
 
 // Unembedded implements [rag.Index].
-func (x *Index) Unembedded(ctx context.Context, name string, limit int) ([]rag.Unembedded, int, error) {
-	for range attempts {
-		out, total, err := x.unembedded(ctx, name, limit)
-		if !errors.Is(err, errOvertaken) && status.Code(err) != codes.NotFound {
-			return out, total, err
-		}
-	}
-	return nil, 0, fault.New(fault.Busy, "The collection is being changed by others all the time: ask again.")
+func (x *Index) Unembedded(ctx context.Context, name string, limit int) (out []rag.Unembedded, total int, err error) {
+	err = x.again(func() (err error) {
+		out, total, err = x.unembedded(ctx, name, limit)
+		return err
+	})
+	return out, total, err
 }
 
 func (x *Index) unembedded(ctx context.Context, name string, limit int) ([]rag.Unembedded, int, error) {
@@ -139,15 +137,9 @@ func (x *Index) lacking(ctx context.Context, of collectionRecord, r documentReco
 }
 
 // Embed implements [rag.Index].
-func (x *Index) Embed(ctx context.Context, name string, id provider.EmbeddingIdentity, vectors []rag.Embedding) error {
+func (x *Index) Embed(ctx context.Context, name string, id provider.EmbeddingIdentity, list []rag.Embedding) error {
 	defer x.writers.lock("vectors\x00" + name)()
-	for range attempts {
-		err := x.embed(ctx, name, id, vectors)
-		if !errors.Is(err, errOvertaken) {
-			return err
-		}
-	}
-	return fault.New(fault.Busy, "The collection is being changed by others all the time: try again.")
+	return x.again(func() error { return x.embed(ctx, name, id, list) })
 }
 
 func (x *Index) embed(ctx context.Context, name string, id provider.EmbeddingIdentity, list []rag.Embedding) error {
@@ -251,22 +243,20 @@ func sparseOf(p *qdrant.RetrievedPoint) bm25.Vector {
 // Promote implements [rag.Index].
 func (x *Index) Promote(ctx context.Context, name string) error {
 	defer x.writers.lock("vectors\x00" + name)()
-	for range attempts {
-		after, err := x.promote(ctx, name)
-		switch {
-		case errors.Is(err, errMoved), status.Code(err) == codes.NotFound:
-			continue
-		case err != nil:
-			return err
-		}
-		if err := x.pointAlias(ctx, after); err != nil {
-			return err
-		}
-		x.searched.Store(false) // chunks may have been embedded that were replaced meanwhile
-		x.sweepSoon()
-		return nil
+	var after collectionRecord
+	err := x.again(func() (err error) {
+		after, err = x.promote(ctx, name)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	return fault.New(fault.Busy, "The collection is being changed by others all the time: try again.")
+	if err := x.pointAlias(ctx, after); err != nil {
+		return err
+	}
+	x.searched.Store(false) // chunks may have been embedded that were replaced meanwhile
+	x.sweepSoon()
+	return nil
 }
 
 // promote copies what no vector is needed for, and changes the record if the
@@ -305,8 +295,8 @@ func (x *Index) promote(ctx context.Context, name string) (after collectionRecor
 		}
 		after = c.collectionRecord
 		after.Old = append(append([]string{}, after.Old...), after.Points)
-		after.Points, after.Embedding = after.StagedPoints, after.Staged
-		after.StagedPoints, after.Staged = "", nil
+		after.Points, after.Shards, after.Embedding = after.StagedPoints, after.StagedShards, after.Staged
+		after.StagedPoints, after.StagedShards, after.Staged = "", 0, nil
 		return []record{{Collection: &after}}, nil
 	})
 	return after, err
