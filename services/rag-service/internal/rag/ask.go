@@ -164,6 +164,9 @@ func (s *Service) compose(ctx context.Context, q Question, a *Answer, l Listener
 	defer func() { a.Notice = strings.TrimSpace(ofSearch + " " + a.Notice) }()
 	if a.Refused {
 		a.Conflicts = nil
+		if len(a.Passages) == 0 && !q.Filter.empty() {
+			a.Notice = "Nothing was found among the documents that the filter lets pass; without the filter there may be an answer."
+		}
 		a.say(l, refusal(q, a.Passages))
 		return nil
 	}
@@ -219,6 +222,11 @@ func (s *Service) checkQuestion(q Question) error {
 		return err
 	}
 	return s.generator.CheckModel(q.Model)
+}
+
+// empty reports whether the filter lets all pass.
+func (f Filter) empty() bool {
+	return len(f.Sources)+len(f.Editions)+len(f.Jurisdictions) == 0 && f.On == ""
 }
 
 // maxFilter bounds the values of one condition of a filter.

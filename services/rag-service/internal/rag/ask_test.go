@@ -171,6 +171,28 @@ func TestUnknownCollection(t *testing.T) {
 	}
 }
 
+// What a filter leaves out is not answered from, and what it leaves nothing of is
+// said.
+func TestFilteredAnswer(t *testing.T) {
+	f := newFixture(t)
+	f.ingest(t)
+	ask := func(filter rag.Filter) rag.Answer {
+		answer, err := f.Ask(t.Context(), rag.Question{Text: "How long does breathing space last?", Filter: filter}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if answer := ask(rag.Filter{Sources: []string{"space.txt"}}); answer.Refused || strings.Contains(answer.Notice, "filter") {
+		t.Errorf("%+v", answer)
+	}
+	for _, filter := range []rag.Filter{{Sources: []string{"none.txt"}}, {Jurisdictions: []string{"scotland"}}} {
+		if answer := ask(filter); !answer.Refused || len(answer.Passages) > 0 || !strings.Contains(answer.Notice, "filter") {
+			t.Errorf("%+v: %+v", filter, answer)
+		}
+	}
+}
+
 // Figures that differ are shown side by side, and one that is over is marked.
 func TestConflicts(t *testing.T) {
 	tests := []struct {
