@@ -132,7 +132,7 @@ func (s *scanner) bareAmounts() {
 		}
 		start, end := from+m[2], from+m[3]
 		from = end
-		if !s.free(start, end) || partOfNumber(s.text, start) {
+		if !s.free(start, end) || partOfNumber(s.text, start) || start > 1 && s.text[start-1] == '/' && isDigit(s.text[start-2]) {
 			continue
 		}
 		unitFrom, unitTo := -1, -1

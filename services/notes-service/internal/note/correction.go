@@ -25,6 +25,9 @@ var (
 	thoughtItRE   = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
 	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
 	changedRE     = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
+	closesRE      = foldedRE(`\)|[.!?]\s`)
+	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:he|she|cl|ct|client) (?:had )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed)(?: it was| about)?\s*$`)
+	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]])`)
 	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
 	secondRightRE = foldedRE(`^[^.;\n]{0,30}\b(?:(?:second|2nd|latter|last)\b[^.;\n]{0,25}\b(?:right|correct|true)|(?:first|1st|former)\b[^.;\n]{0,25}\b(?:wrong|incorrect|typo|mistake))|^\W*corrected\b`)
 	dropsRE       = foldedRE(`\b(?:disregard|ignore|delete|scrap|forget|scratch|scrub|cancel|drop|remove)\s+(?:the|my|that|old)?\s*$`)
@@ -81,6 +84,9 @@ func (r *Record) withinLine(l *Line, said earlier) {
 		f := &l.Facts[j]
 		if before := behind(l.Text, f.Start); !f.Superseded && iPutRE.MatchString(before) && ignoreRE.MatchString(ahead(l.Text, f.End)) {
 			r.withdraw(l, f, "is taken back in the same line")
+		} else if !f.Superseded && firstSaidRE.MatchString(before) && soleRE.MatchString(ahead(l.Text, f.End)) && slices.ContainsFunc(l.Facts[:j], func(g Fact) bool { return g.Kind == f.Kind && g.Value != f.Value }) {
+			// "£110.40 (he first told me £101.40 but has the letter)"
+			r.withdraw(l, f, "is not what was found")
 		}
 	}
 	for j := 0; j+1 < len(l.Facts); j++ {
@@ -127,15 +133,19 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
 			r.warnCorrected(l, old, next)
 			r.correctEarlier(said, l, old, next)
-		case old.Value != next.Value && perClientRE.MatchString(between) && paperRE.MatchString(between+after),
+		case old.Value != next.Value && perClientRE.MatchString(between) && (paperRE.MatchString(between) || paperRE.MatchString(after) && strings.ContainsAny(strings.TrimRight(between, " "), ",;")),
 			near && old.Value != next.Value && similar(old.Value, next.Value) && hintsRE.MatchString(between) && !changesRE.MatchString(before+between) && !joinsRE.MatchString(between) && sameTopic(l, old, between):
 			old.Superseded = true
 			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
 			r.warnCorrected(l, old, next)
 		case near && oldOneRE.MatchString(after) && old.Value != next.Value && old.Kind == Reference:
 			r.withdraw(l, next, "is called the old one")
-		case old.Value != next.Value && thoughtItRE.MatchString(before) && (seenRE.MatchString(between) || changedRE.MatchString(between)),
-			near && old.Value != next.Value && settlesRE.MatchString(after) && (similar(old.Value, next.Value) || sharesTopic(before, between)):
+		case old.Value != next.Value && thoughtItRE.MatchString(before) && !closesRE.MatchString(between) && (seenRE.MatchString(between) || changedRE.MatchString(between)):
+			// What somebody thought is no fact: the letter says that it was another.
+			old.Superseded = true
+			l.edits = append(l.edits, edit{span{old.Start, old.End}, another(old)})
+			r.warnCorrected(l, old, next)
+		case near && old.Value != next.Value && settlesRE.MatchString(after) && (similar(old.Value, next.Value) || sharesTopic(before, between)):
 			old.Superseded = true
 			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
 			r.warnCorrected(l, old, next)
@@ -147,6 +157,17 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			r.withdraw(l, f, "was given up")
 		}
 	}
+}
+
+// another stands in the place of a figure that was not so.
+func another(f *Fact) string {
+	switch f.Kind {
+	case Amount:
+		return "another amount"
+	case Date:
+		return "another date"
+	}
+	return "another " + string(f.Kind)
 }
 
 // replace lets the next fact stand for the old one beside it.
@@ -249,7 +270,32 @@ func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 			}
 			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred); ok {
 				r.supersede(said, l, p, &l.Facts[at])
+				r.alongside(said, l, s, p.line)
 			}
+		}
+	}
+}
+
+// alongside pairs the other amounts of a sentence that takes one back with those
+// of the same period beside the one that was taken back: "£1,200 now and £15 a
+// month" for "£1,000 now and £20 a month".
+func (r *Record) alongside(said earlier, l *Line, s span, from *Line) {
+	for i := range l.Facts {
+		next := &l.Facts[i]
+		if next.Start < s.start || next.End > s.end || next.Kind != Amount || next.Period == "" || next.Superseded || next.Internal {
+			continue
+		}
+		var old *Fact
+		same := 0
+		for j := range from.Facts {
+			f := &from.Facts[j]
+			if f.Kind == Amount && f.Period == next.Period && !f.Superseded && !f.Internal && (from != l || f.End <= s.start) {
+				old = f
+				same++
+			}
+		}
+		if same == 1 && old.Value != next.Value {
+			r.supersede(said, l, place{from, old}, next)
 		}
 	}
 }

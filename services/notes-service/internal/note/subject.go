@@ -700,6 +700,9 @@ func isShortForm(text string, dot int) bool {
 		start--
 	}
 	word := strings.ToLower(text[start:dot])
+	if start > 0 && text[start-1] == '/' && len(word) == 1 {
+		return false // "£1,720/m."
+	}
 	if len(word) > 2 && newSubjectRE.MatchString(text[dot+1:min(len(text), dot+12)]) {
 		return false
 	}
