@@ -19,7 +19,7 @@ var (
 	periodRE = regexp.MustCompile(`(?i)^(?:ish)?\s?(?:` +
 		`(?P<week>p\.w\.|p\.w\b|p/?w\b|/\s?w(?:(?:ee)?k)?\b|(?:per|a|each|every) w(?:ee)?k\b|weekly\b|wkly\b)|` +
 		`(?P<fortnight>(?:per|a|each|every) (?:fortnight|f/?n|2 w(?:ee)?ks|two weeks|other week)\b|fortnightly\b|f/?nightly\b|p\.?/?f\b|/\s?(?:f/?n|fortnight)\b)|` +
-		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|(?:4|four)[- ]?w(?:ee)?kly\b|/\s?4\s?w(?:ee)?ks?\b)|` +
+		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|/?\s?(?:4|four)[- ]?w(?:ee)?kly\b|/\s?4\s?w(?:ee)?ks?\b)|` +
 		`(?P<month>p\.c\.m\.|p\.c\.m\b|pcm\b|p\.m\.|p\.m\b|p/?m\b|p/?mth\b|/\s?m(?:(?:on)?th)?\b|(?:per|a|each|every) (?:calendar )?m(?:on)?th\b|monthly\b|mthly\b|p/c/m\b)|` +
 		`(?P<quarter>(?:per|a|each|every) quarter\b|quarterly\b)|` +
 		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:(?:ea)?r)?\b|p/?yr\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
@@ -54,7 +54,7 @@ func (s *scanner) amounts() {
 		s.add(Fact{Kind: Amount, Value: pounds(pence), Start: m[0], End: end})
 	}
 	for _, m := range bareRE.FindAllStringIndex(s.text, -1) {
-		if partOfNumber(s.text, m[0]) {
+		if partOfNumber(s.text, m[0]) || m[0] > 0 && s.text[m[0]-1] == '/' || s.text[m[0]:m[1]] == "4" && m[1] < len(s.text) && s.text[m[1]] == 'w' {
 			continue
 		}
 		p := periodRE.FindString(ahead(s.text, m[1]))

@@ -152,6 +152,7 @@ func (s *scanner) bareAmounts() {
 		case s.corrects(start):
 			money = true
 		case unitAfterRE.MatchString(after) && period == "", numberOfRE.MatchString(before) && !strings.HasSuffix(strings.TrimSpace(before), "x2"):
+		case value < 100 && fraction == "" && period == "" && isRE.MatchString(before):
 		case strings.Contains(number, ","):
 			money = true
 		case len(fraction) == 2:
@@ -180,6 +181,9 @@ func lastWord(text string) string {
 	}
 	return words[len(words)-1]
 }
+
+// isRE finds what an age may follow: "Tom is 29".
+var isRE = foldedRE(`\b(?:is|he['’]s|she['’]s|was|now)\s*$`)
 
 // corrects tells whether the number at i takes back the amount before it: "340,
 // no, 304".

@@ -8,7 +8,7 @@ import (
 )
 
 // The words by which a writer takes back what was just said.
-const takesBack = `(?:no|nope|err|sic|(?:rang|called|phoned|came|texted|emailed|wrote) back(?: to say| and said| with)?|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
+const takesBack = `(?:no|nope|err|sic|re-?added|re-?totalled|re-?counted|recalculated|recalc|re-?worked|re-?checked|now shows?|turned out|turns out|(?:rang|called|phoned|came|texted|emailed|wrote) back(?: to say| and said| with)?|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
 
 // The words that may stand between taking back and the new figure.
 const filler = `(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|that is|that|should be|should read|make it|by|on|at|before|for|checked|the|a|an|right|correct|new|true|actual|figure|amount|balance|bal|date|number|total|ref(?:erence)?|acc(?:oun)?t|a/c|of|due|about|approx|rang|called|phoned|cl|ct|client|he|she|they|we|i|just|back|says?|said|shows?|letter|statement|stmt|bill|per|their|her|his|latest|last|got|has|had|have it as|after|re-?doing|cfs|sfs|budget|i&e|be|reads?|and it['’]?s|which|from|this|to say|with|say|amended|corrected|instead)`
@@ -27,7 +27,7 @@ var (
 	changedRE     = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
 	closesRE      = foldedRE(`\)|[.!?]\s`)
 	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:he|she|cl|ct|client) (?:had )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed)(?: it was| about)?\s*$`)
-	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]])`)
+	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]]|[^)\]]{0,60}\b(?:misread|misheard|mistake|wrong|typo|error|but|first|thought)\b[^)\]]{0,40}[)\]])`)
 	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
 	secondRightRE = foldedRE(`^[^.;\n]{0,30}\b(?:(?:second|2nd|latter|last)\b[^.;\n]{0,25}\b(?:right|correct|true)|(?:first|1st|former)\b[^.;\n]{0,25}\b(?:wrong|incorrect|typo|mistake))|^\W*corrected\b`)
 	dropsRE       = foldedRE(`\b(?:disregard|ignore|delete|scrap|forget|scratch|scrub|cancel|drop|remove)\s+(?:the|my|that|old)?\s*$`)
@@ -44,7 +44,7 @@ var (
 	struckRE  = regexp.MustCompile(`~{1,2}[^~\n]{1,200}~{1,2}|--[^\s\n-][^\n-]{0,60}--|<(?:s|del|strike)>[^<]{1,200}</(?:s|del|strike)>`)
 	// What a sentence begins with, or holds, that takes back what was said before:
 	// the first is sure, the second only where the topic is the same.
-	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £)|\bread (?:£|\d)|[-–—]\s*checked\b`)
+	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £|use (?:that|this)(?: one| figure)?|go(?:ing)? with (?:that|this|the)|use the (?:second|later|new|latest))|\bread (?:£|\d)|[-–—]\s*checked\b`)
 	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|arrived|nb|statement|stmt|bill|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
 	// A line that takes back a thing without giving it anew.
 	dropRE    = foldedRE(`^\W*(?:(?:nb|ps|also|and|oh)\W+)*(?:pls |please )?(?:scrub|ignore|delete|scratch|strike|strike out|forget|disregard|remove|scrap|cross out|take out)\b[\s:,]*(?:(?:the|my|that|what i (?:said|put|wrote) (?:about|re)|about)\s+)*`)
@@ -256,8 +256,8 @@ func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 			r.drop(history, l, s, sentence[len(m):])
 			continue
 		}
-		if !sure && !maybe && !starred {
-			continue
+		if !sure && !maybe && !starred || slices.ContainsFunc(l.factsIn(s), func(f Fact) bool { return f.Superseded }) {
+			continue // nothing is taken back, or it was settled within the line
 		}
 		for _, next := range l.factsIn(s) {
 			at := slices.IndexFunc(l.Facts, func(f Fact) bool { return f.Start == next.Start })

@@ -75,6 +75,7 @@ type subjects struct {
 	people      map[string]bool // persons among them
 	initials    map[string]bool // of the client
 	letters     map[string]bool // the first letters of the client's names
+	adviser     map[string]bool // the adviser's names and initials
 	gender      string          // of the client, by the title: "f", "m" or ""
 }
 
@@ -100,7 +101,7 @@ func parseNames(text string) map[string]bool {
 }
 
 func newSubjects(lines []Line, clientName string) subjects {
-	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}, people: map[string]bool{}, initials: map[string]bool{}, letters: map[string]bool{}}
+	s := subjects{clientNames: map[string]bool{}, others: map[string]bool{}, people: map[string]bool{}, initials: map[string]bool{}, letters: map[string]bool{}, adviser: map[string]bool{}}
 	all := ""
 	for _, w := range strings.Fields(strings.ToLower(clientName)) {
 		w = strings.Trim(w, ".,")
@@ -121,7 +122,10 @@ func newSubjects(lines []Line, clientName string) subjects {
 	if len(all) > 1 {
 		s.initials[all] = true
 	}
-	for _, l := range lines {
+	for i, l := range lines {
+		if i < 6 || i >= len(lines)-2 {
+			s.readAdviser(l.Text)
+		}
 		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
 				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
@@ -134,6 +138,30 @@ func newSubjects(lines []Line, clientName string) subjects {
 		}
 	}
 	return s
+}
+
+var adviserRE = regexp.MustCompile(`\b(?i:adviser|advisor|caseworker|adv|worker|interviewer|notes? by|written by|seen by|taken by|signed)\b\W{0,3}(?i:is |was |name )?\W{0,2}((?:\p{Lu}[\p{L}'’-]*\.? ?){1,3})`)
+
+// readAdviser learns how the notes call the adviser: "Adviser T. Lunn", "Adv: SB".
+func (s subjects) readAdviser(text string) {
+	m := adviserRE.FindStringSubmatch(text)
+	if m == nil {
+		return
+	}
+	initials := ""
+	for _, w := range strings.Fields(m[1]) {
+		w = strings.ToLower(strings.Trim(w, ".,"))
+		if w == "" || s.clientNames[w] || s.initials[w] || titles[w] || imperative(w) || openers[w] {
+			return
+		}
+		initials += string(firstRune(w))
+		if len(w) > 1 {
+			s.adviser[w] = true
+		}
+	}
+	if len(initials) > 1 && !s.initials[initials] {
+		s.adviser[initials] = true
+	}
 }
 
 // owner says who a named subject is.
@@ -534,7 +562,8 @@ func (r *Record) underHeading(l *Line, owner Owner) {
 			}
 		}
 		words := wordsIn(text)
-		if strings.HasSuffix(text, "?") || len(words) == 0 || !imperative(word) && (owner == Unknown || baseVerb(words[0].text) == "" && !thingToDo[words[0].text] || finite(words)) {
+		timed := owner != Unknown && bulletRE.MatchString(l.Text) && l.deadline(*s) != "" && !finite(words)
+		if strings.HasSuffix(text, "?") || len(words) == 0 || !timed && !imperative(word) && (owner == Unknown || baseVerb(words[0].text) == "" && !thingToDo[words[0].text] || finite(words)) {
 			continue
 		}
 		verb := s.start

@@ -2,6 +2,7 @@ package note
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ const maxWords = 18
 func wordsIn(text string) []word {
 	var all []word
 	for _, m := range clauseWord.FindAllStringIndex(ahead200(text), maxWords) {
+		if m[1]-m[0] <= 2 && m[0] > 0 && text[m[0]-1] == '(' && m[1] < len(text) && text[m[1]] == ')' {
+			continue // "(a)"
+		}
 		raw := strings.TrimRight(text[m[0]:m[1]], ".'’/&-")
 		end := m[0] + len(raw)
 		first := firstRune(raw)
@@ -248,6 +252,12 @@ func (s subjects) person(words []word) (owner Owner, pronoun string, n int, join
 		return Us, "", i + 2, ""
 	case usWords[w]:
 		return Us, "", i + 1, ""
+	case s.adviser[possessor(w)] && words[i].capital && i == 0:
+		n := 1
+		for n < len(words) && words[n].capital && s.adviser[words[n].text] && !words[n-1].stop {
+			n++
+		}
+		return Us, "", n, ""
 	case clientWords[w] && (w != "ct" || !councilTaxNext(next)):
 		if (next == "1" || next == "2") && (i+2 >= len(words) || !imperative(words[i+2].text)) {
 			i++
@@ -335,7 +345,7 @@ func (s subjects) label(text, context string) (found, bool) {
 	switch {
 	case imperative(w), owner == Us && baseVerb(w) != "":
 		return found{action: true, owner: owner, verb: at, strip: true}, true
-	case thingToDo[w] && !finite(first) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
+	case !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
 		return found{action: true, owner: owner, verb: at, strip: true}, true
 	}
 	if f, ok := s.predicate(inner, context, true); ok {
@@ -366,7 +376,7 @@ func finite(words []word) bool {
 // predicate reads "SUBJECT … INTENT … VERB" and "SUBJECT DOES".
 func (s subjects) predicate(text, context string, agreed bool) (found, bool) {
 	words := wordsIn(text)
-	if f, ok := s.told(words, context); ok {
+	if f, ok := s.told(words, text, context); ok {
 		return f, true
 	}
 	owner, pronoun, n, joined := s.person(words)
@@ -541,7 +551,7 @@ func (s subjects) timed(text string) bool {
 }
 
 // told reads "asked Una to keep …", "need cl to sign": the client is to do it.
-func (s subjects) told(words []word, context string) (found, bool) {
+func (s subjects) told(words []word, text, context string) (found, bool) {
 	i := 0
 	if len(words) > 0 && (words[0].text == "i" || words[0].text == "we" || words[0].text == "adviser" || words[0].text == "i've" || words[0].text == "we've" || words[0].text == "have") {
 		i++
@@ -583,6 +593,9 @@ func (s subjects) told(words []word, context string) (found, bool) {
 	}
 	if i == 0 {
 		return found{}, false
+	}
+	if i < len(words) && words[i].start > 2 && text[words[i].start-2] == ')' && imperative(words[i].text) {
+		return found{action: true, owner: Client, verb: words[i].start, strip: true}, true // "told Jo (1) pay the rent"
 	}
 	if i+1 >= len(words) || words[i].text != "to" && words[i].text != "2" && words[i].text != "should" && words[i].text != "must" {
 		return found{}, false
