@@ -1,6 +1,7 @@
 package note
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +25,9 @@ var (
 		`(?P<quarter>(?:per|a|each|every) quarter\b|quarterly\b)|` +
 		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:(?:ea)?r)?\b|p/?yr\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
 		`(?P<day>(?:per|a|each|every) day\b|/\s?d(?:ay)?\b|p/?d\b|daily\b))`)
-	periodNames = map[string]string{"fourweeks": "four weeks"}
+	// "21.80 CB weekly": the benefit stands between.
+	benefitPeriodRE = regexp.MustCompile(`^ [A-Z]{2,4} ((?i:weekly|monthly|pw|pcm|pm|pa|p/w|a week|a month|per week|per month|4 ?wkly|4[- ]weekly|fortnightly))\b`)
+	periodNames     = map[string]string{"fourweeks": "four weeks"}
 )
 
 func (s *scanner) amounts() {
@@ -105,6 +108,15 @@ func (s *scanner) amount(start, end, from, to, unitFrom, unitTo int) bool {
 			}
 		}
 		end += m[1]
+	}
+	if m := benefitPeriodRE.FindStringSubmatch(ahead(s.text, end)); period == "" && m != nil {
+		if p := periodRE.FindStringSubmatch(m[1]); p != nil {
+			for i, name := range periodRE.SubexpNames() {
+				if name != "" && p[i] != "" {
+					period = cmp.Or(periodNames[name], name)
+				}
+			}
+		}
 	}
 	if !s.free(start, end) {
 		return false

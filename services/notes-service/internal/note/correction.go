@@ -25,7 +25,7 @@ var (
 	thoughtItRE   = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
 	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
 	changedRE     = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
-	closesRE      = foldedRE(`\)|[.!?]\s`)
+	closesRE      = foldedRE(`[.!?]\s`)
 	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:he|she|cl|ct|client) (?:had )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed)(?: it was| about)?\s*$`)
 	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]]|[^)\]]{0,60}\b(?:misread|misheard|mistake|wrong|typo|error|but|first|thought)\b[^)\]]{0,40}[)\]])`)
 	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
@@ -140,7 +140,7 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			r.warnCorrected(l, old, next)
 		case near && oldOneRE.MatchString(after) && old.Value != next.Value && old.Kind == Reference:
 			r.withdraw(l, next, "is called the old one")
-		case old.Value != next.Value && thoughtItRE.MatchString(before) && !closesRE.MatchString(between) && (seenRE.MatchString(between) || changedRE.MatchString(between)):
+		case old.Value != next.Value && thoughtItRE.MatchString(before) && !closes(between) && (seenRE.MatchString(between) || changedRE.MatchString(between)):
 			// What somebody thought is no fact: the letter says that it was another.
 			old.Superseded = true
 			l.edits = append(l.edits, edit{span{old.Start, old.End}, another(old)})
@@ -157,6 +157,11 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			r.withdraw(l, f, "was given up")
 		}
 	}
+}
+
+// closes tells whether a text ends a sentence or a bracket that was open before it.
+func closes(text string) bool {
+	return closesRE.MatchString(text) || strings.Count(text, ")") > strings.Count(text, "(")
 }
 
 // another stands in the place of a figure that was not so.

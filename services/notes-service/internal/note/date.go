@@ -21,6 +21,7 @@ var (
 	isoDateRE     = regexp.MustCompile(`\b(\d{4})-(\d{2})-(\d{2})\b`)
 	numericDateRE = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})(?:/(\d{1,2})/|-(\d{1,2})-|\.(\d{1,2})\.)(\d{4}|\d{2})\b`)
 	dayMonthRE    = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})/(\d{1,2})\b`)
+	monthYearRE   = regexp.MustCompile(`\b(0?[1-9]|1[0-2])/((?:19|20)\d\d)\b`)
 	dottedDateRE  = regexp.MustCompile(`(?i)\b(?:by|on|dated|w/e|w/c|until|till|before|from)\s+(\d{1,2}\.\d{1,2})\b`)
 	dayRangeRE    = regexp.MustCompile(`(?i)\b\d{1,2}(?:st|nd|rd|th)?\s?(?:-|–|to)\s?\d{1,2}(?:st|nd|rd|th)?\s+` + monthPattern + `\b(?:\s+\d{4}\b)?`)
 	dayNameRE     = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?(?:\bthe\s+)?\b(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?[\s-]*\b(` + monthPattern + `)\b\.?(?:(?:,\s?|[\s-]+)(\d{4})\b|[\s-]?['’](\d{2})\b|[\s-](\d{2})\b)?`)
@@ -32,7 +33,7 @@ var (
 	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after|ends?|ending|due|expires?|starts?|missed|for)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
 	monthPartRE   = regexp.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
 	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
-		`|the day after tomorrow|this (?:morning|afternoon|evening)|xmas|christmas|easter|tomorrow|tmrw|tmw|tomoz|2moro|2morrow|tomo|2nite|2day|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
+		`|the day after tomorrow|this (?:morning|afternoon|evening)|(?:xmas|christmas|easter|good friday|boxing day|new year|bank holiday)(?: (?:monday|tuesday|friday|sunday|day|eve|weekend))?|tomorrow|tmrw|tmw|tomoz|2moro|2morrow|tomo|2nite|2day|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
 		`(?:in|within) (?:the next )?` + countPattern + `\s?` + unitPattern + `\b(?:['’]? time)?|` +
 		countPattern + `\s?` + unitPattern + `['’]? (?:time|ago)|a week on ` + weekdayPattern + `|` + weekdayPattern + ` week)\b`)
 	// rankedRE tells "the 1st visit" from "the 1st and".
@@ -49,7 +50,7 @@ func mayHoldDate(line string) bool { return holdsAny(strings.ToLower(line), date
 
 var dateHints = []string{
 	"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "week", "wk", "fortnight", "mth", "year",
-	"yr", "tomo", "tmr", "tmw", "2mo", "2nite", "2day", "day", "tonight", "eom", "cob", "this ", "xmas", "christmas", "easter", "hour", "hr", "close of",
+	"yr", "tomo", "tmr", "tmw", "2mo", "2nite", "2day", "day", "tonight", "eom", "cob", "this ", "xmas", "christmas", "easter", "new year", "holiday", "hour", "hr", "close of",
 }
 
 // numericDates finds dates written in figures.
@@ -80,6 +81,11 @@ func (s *scanner) numericDates() {
 		case len(rest) > 1 && rest[0] == '.' && isDigit(rest[1]):
 		default:
 			s.date(m[0], m[1], "")
+		}
+	}
+	for _, m := range monthYearRE.FindAllStringSubmatchIndex(s.text, -1) {
+		if month, _ := strconv.Atoi(s.group(m, 1)); !partOfNumber(s.text, m[0]) && month >= 1 && month <= 12 {
+			s.date(m[0], m[1], fmt.Sprintf("%s-%02d", s.group(m, 2), month))
 		}
 	}
 	for _, m := range dottedDateRE.FindAllStringSubmatchIndex(s.text, -1) {

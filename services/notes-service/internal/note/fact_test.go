@@ -272,7 +272,7 @@ func TestShortForms(t *testing.T) {
 		"CT arrears £5":            "CT arrears £5.",
 		"rang CT's bank":           "Rang the client's bank.",
 		"w/o a DD pymt":            "Without a direct debit payment.",
-		"UC £5 pw":                 "Universal Credit £5 a week.",
+		"UC £5 pw":                 "Universal Credit (UC) £5 a week.",
 		"ref DD1234 stays":         "Ref DD1234 stays.",
 		"w/e 14/3 stays as it is":  "W/e 14/3 stays as it is.",
 		"Client & partner, no DRO": "Client & partner, no debt relief order (DRO).",

@@ -243,7 +243,7 @@ func (f found) owned() bool { return f.action && f.owner != Unknown }
 // client will do.
 func (s subjects) begins(text string) bool {
 	if m := otherRE.FindStringSubmatch(text); m != nil {
-		if owner := s.owner(m[1]); owner == Client || owner == ThirdParty && imperative(m[4]) {
+		if owner := s.owner(m[1]); owner == Client || (owner == ThirdParty || owner == Unknown && personRE.MatchString(m[1]) && !imperative(m[1])) && imperative(m[4]) {
 			return true
 		}
 	}
@@ -744,7 +744,7 @@ func isShortForm(text string, dot int) bool {
 
 var (
 	urgentRE   = regexp.MustCompile(`(?i)\b(?:asap|a\.s\.a\.p|as soon as possible|straight ?away|immediately|urgently|right away)\b`)
-	deadlineRE = regexp.MustCompile(`(?i)(?:\b(?:by|before|no later than|deadline(?: is|:)?|until|due(?: by)?)\s+(?:the\s+|close of business\s+|cob\s+|noon\s+|\d{1,2}(?:[:.]\d\d)?\s?[ap]m\s+(?:on\s+)?)?)$`)
+	deadlineRE = regexp.MustCompile(`(?i)(?:\b(?:by|aim(?:ing)? for|target(?:ing)?|before|no later than|deadline(?: is|:)?|until|due(?: by)?)\s+(?:the\s+|close of business\s+|cob\s+|noon\s+|\d{1,2}(?:[:.]\d\d)?\s?[ap]m\s+(?:on\s+)?)?)$`)
 	pastDateRE = regexp.MustCompile(`(?i)(?:\b(?:dated|from|since|of|letter|sent|received|hearing|appointment|appt|meeting|eviction|court|visit|for)\s+(?:on\s+|is\s+|of\s+|dated\s+)?(?:the\s+)?)$`)
 	beforeRE   = regexp.MustCompile(`(?i)\bbefore\s+(?:the\s+)?$`)
 )
