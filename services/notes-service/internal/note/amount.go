@@ -31,7 +31,8 @@ var (
 )
 
 func (s *scanner) amounts() {
-	for _, m := range sterlingRE.FindAllStringSubmatchIndex(s.text, -1) {
+	lower := strings.ToLower(s.text)
+	for _, m := range findAllIf(holdsAny(lower, []string{"£", "gbp"}), sterlingRE, s.text) {
 		if !s.amount(m[0], m[1], m[2], m[3], m[4], m[5]) {
 			continue
 		}
@@ -40,12 +41,12 @@ func (s *scanner) amounts() {
 			s.amount(last.End+r[2], last.End+r[3], last.End+r[2], last.End+r[3], -1, -1)
 		}
 	}
-	for _, m := range poundsRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(holdsAny(lower, []string{"k", "grand", "thousand", "pound", "quid", "gbp", "million"}), poundsRE, s.text) {
 		if !partOfNumber(s.text, m[0]) {
 			s.amount(m[0], m[1], m[2], m[3], m[4], m[5])
 		}
 	}
-	for _, m := range penceRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(strings.Contains(lower, "p"), penceRE, s.text) {
 		end := m[3] + len("p")
 		if strings.Contains(s.text[m[3]:m[1]], "ence") {
 			end = m[3] + strings.Index(s.text[m[3]:m[1]], "ence") + len("ence")

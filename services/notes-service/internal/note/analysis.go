@@ -309,7 +309,7 @@ func (r *Record) debts(l *Line) []Debt {
 		}
 		d := Debt{Place: Place{l.Number, f.Start, f.End}, Amount: f.Value, Priority: UnknownPriority}
 		for _, k := range debtKinds {
-			if _, ok := find(k.re, around); ok {
+			if _, ok := k.re.find(lowerCase(around)); ok {
 				d.Kind, d.Priority = k.name, Priority(k.class)
 				break
 			}
@@ -331,8 +331,9 @@ func (r *Record) debts(l *Line) []Debt {
 // options returns the options that a line speaks of.
 func options(l *Line) []Mention {
 	var all []Mention
+	lower := lowerCase(l.Text)
 	for _, o := range optionTerms {
-		if at, ok := find(o.re, l.Text); ok && l.visibleIn(at) {
+		if at, ok := o.re.find(lower); ok && l.visibleIn(at) {
 			all = append(all, Mention{Place{l.Number, at.start, at.end}, o.name, ""})
 		}
 	}
@@ -343,8 +344,9 @@ func options(l *Line) []Mention {
 func (r *Record) country() Country {
 	lines := map[string][]int{}
 	for i := range r.Lines {
+		lower := lowerCase(r.Lines[i].Text)
 		for _, c := range countries {
-			if at, ok := find(c.re, r.Lines[i].Text); ok && r.Lines[i].visibleIn(at) {
+			if at, ok := c.re.find(lower); ok && r.Lines[i].visibleIn(at) {
 				lines[c.name] = append(lines[c.name], r.Lines[i].Number)
 			}
 		}
@@ -366,16 +368,20 @@ func (r *Record) country() Country {
 // checklist says which items of a Confirmation of Advice the notes cover.
 func (r *Record) checklist(a *Analysis) []Item {
 	var all []Item
+	lower := make([]string, len(r.Lines))
+	for i := range r.Lines {
+		lower[i] = lowerCase(r.Lines[i].Text)
+	}
 	for _, q := range checklist {
 		it := Item{ID: q.id, Text: q.text, Presence: Absent}
 		switch {
-		case q.applies != nil && len(r.linesWith(q.applies, 1)) == 0,
+		case q.applies.re != nil && len(r.linesWith(q.applies, lower, 1)) == 0,
 			q.countries != nil && a.Country.Name != "" && !slices.Contains(q.countries, a.Country.Name):
 			it.Presence = NotApplicable
 		case q.special != "":
 			it.Lines = r.special(q.special, a)
 		default:
-			it.Lines = r.linesWith(q.present, 3)
+			it.Lines = r.linesWith(q.present, lower, 3)
 		}
 		if it.Presence == Absent && len(it.Lines) > 0 {
 			it.Presence = Present
@@ -386,10 +392,10 @@ func (r *Record) checklist(a *Analysis) []Item {
 }
 
 // linesWith returns the first lines that hold a phrase and may be repeated.
-func (r *Record) linesWith(re *regexp.Regexp, limit int) []int {
+func (r *Record) linesWith(p phraseSet, lower []string, limit int) []int {
 	var lines []int
 	for i := range r.Lines {
-		if at, ok := find(re, r.Lines[i].Text); ok && r.Lines[i].visibleIn(at) {
+		if at, ok := p.find(lower[i]); ok && r.Lines[i].visibleIn(at) {
 			if lines = append(lines, r.Lines[i].Number); len(lines) == limit {
 				break
 			}

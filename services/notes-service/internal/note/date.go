@@ -48,6 +48,14 @@ var (
 
 func mayHoldDate(line string) bool { return holdsAny(strings.ToLower(line), dateHints) }
 
+var (
+	weekdayHints  = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+	relativeHints = []string{
+		"this ", "next ", "last ", "following ", "coming ", "the ", "week", "wk", "fortnight", "month", "mth", "year", "yr", "day", "tom", "tmrw", "tmw", "2m", "2n", "2d", "night", "eom", "cob",
+		"close", "xmas", "christmas", "easter", "holiday", "hour", "hr",
+	}
+)
+
 var dateHints = []string{
 	"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "week", "wk", "fortnight", "mth", "year",
 	"yr", "tomo", "tmr", "tmw", "2mo", "2nite", "2day", "day", "tonight", "eom", "cob", "this ", "xmas", "christmas", "easter", "new year", "holiday", "hour", "hr", "close of",
@@ -55,6 +63,10 @@ var dateHints = []string{
 
 // numericDates finds dates written in figures.
 func (s *scanner) numericDates() {
+	if !strings.ContainsAny(s.text, "/-.") {
+		return
+	}
+	strokes := strings.Contains(s.text, "/")
 	for _, m := range isoDateRE.FindAllStringSubmatchIndex(s.text, -1) {
 		s.date(m[0], m[1], isoDay(s.group(m, 1), s.group(m, 2), s.group(m, 3)))
 	}
@@ -71,7 +83,7 @@ func (s *scanner) numericDates() {
 		}
 		s.date(m[0], m[1], value)
 	}
-	for _, m := range dayMonthRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(strokes, dayMonthRE, s.text) {
 		day, _ := strconv.Atoi(s.group(m, 1))
 		month, _ := strconv.Atoi(s.group(m, 2))
 		rest := ahead(s.text, m[1])
@@ -83,12 +95,12 @@ func (s *scanner) numericDates() {
 			s.date(m[0], m[1], "")
 		}
 	}
-	for _, m := range monthYearRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(strokes, monthYearRE, s.text) {
 		if month, _ := strconv.Atoi(s.group(m, 1)); !partOfNumber(s.text, m[0]) && month >= 1 && month <= 12 {
 			s.date(m[0], m[1], fmt.Sprintf("%s-%02d", s.group(m, 2), month))
 		}
 	}
-	for _, m := range dottedDateRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(strings.Contains(s.text, "."), dottedDateRE, s.text) {
 		day, month, _ := strings.Cut(s.group(m, 1), ".")
 		d, _ := strconv.Atoi(day)
 		n, _ := strconv.Atoi(month)
@@ -96,6 +108,14 @@ func (s *scanner) numericDates() {
 			s.date(m[2], m[3], "")
 		}
 	}
+}
+
+// findAllIf looks for matches only where there can be any.
+func findAllIf(any bool, re *regexp.Regexp, text string) [][]int {
+	if !any {
+		return nil
+	}
+	return re.FindAllStringSubmatchIndex(text, -1)
 }
 
 // wordDates finds dates that name a month, a weekday or a stretch of time.
@@ -108,7 +128,8 @@ func (s *scanner) wordDates() {
 	if months {
 		s.monthDates()
 	}
-	for _, m := range relativeRE.FindAllStringIndex(s.text, -1) {
+	lower := strings.ToLower(s.text)
+	for _, m := range findAllIf(holdsAny(lower, relativeHints), relativeRE, s.text) {
 		s.date(m[0], m[1], "")
 	}
 	ordinals := []*regexp.Regexp{ordinalRE, monthAloneRE}
@@ -123,10 +144,10 @@ func (s *scanner) wordDates() {
 			s.date(m[2], m[3], "")
 		}
 	}
-	for _, m := range dayOrdinalRE.FindAllStringIndex(s.text, -1) {
+	for _, m := range findAllIf(holdsAny(lower, weekdayHints), dayOrdinalRE, s.text) {
 		s.date(m[0], m[1], "")
 	}
-	for _, m := range monthPartRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(months, monthPartRE, s.text) {
 		s.date(m[0], m[1], "")
 	}
 	for _, m := range yearRE.FindAllStringSubmatchIndex(s.text, -1) {
@@ -134,7 +155,7 @@ func (s *scanner) wordDates() {
 			s.date(m[2], m[3], s.group(m, 1))
 		}
 	}
-	for _, m := range weekdayRE.FindAllStringIndex(s.text, -1) {
+	for _, m := range findAllIf(holdsAny(lower, weekdayHints), weekdayRE, s.text) {
 		word := s.text[m[0]:m[1]]
 		ambiguous := word == "sat" || word == "sun" || word == "wed" || word == "mon"
 		if !ambiguous || dayLeadRE.MatchString(behind(s.text, m[0])) {

@@ -117,7 +117,7 @@ func facts(line string) []Fact {
 var percentageRE = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)\s?(?:%|per\s?cent\b|pc\b)`)
 
 func (s *scanner) percentages() {
-	for _, m := range percentageRE.FindAllStringSubmatchIndex(s.text, -1) {
+	for _, m := range findAllIf(strings.ContainsAny(s.text, "%cC"), percentageRE, s.text) {
 		if s.free(m[0], m[1]) && !partOfNumber(s.text, m[0]) {
 			s.add(Fact{Kind: Percentage, Value: s.text[m[2]:m[3]] + "%", Start: m[0], End: m[1]})
 		}
@@ -139,7 +139,7 @@ func partOfNumber(text string, i int) bool {
 var phoneRE = regexp.MustCompile(`(?:\+44[\s-]?(?:\(0\)[\s-]?)?[1-9]|\(0\d{2,4}\)|\b0[1-9])[\d\s-]{5,13}\d`)
 
 func (s *scanner) phones() {
-	for _, m := range phoneRE.FindAllStringIndex(s.text, -1) {
+	for _, m := range findAllIf(strings.ContainsAny(s.text, "0+"), phoneRE, s.text) {
 		if !s.free(m[0], m[1]) || partOfNumber(s.text, m[0]) || m[1] < len(s.text) && isAlnum(s.text[m[1]]) {
 			continue
 		}

@@ -2,6 +2,7 @@ package note
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -30,6 +31,13 @@ type item struct {
 
 // items returns everything of the notes that the letter must hold, in order.
 func (r *Record) items() []item {
+	if r.made == nil {
+		r.made = r.makeItems()
+	}
+	return slices.Clone(r.made)
+}
+
+func (r *Record) makeItems() []item {
 	var all []item
 	under, gap := false, false
 	for i := range r.Lines {

@@ -26,7 +26,13 @@ var (
 // term is a thing with the phrases that speak of it.
 type term struct {
 	name, class string
-	re          *regexp.Regexp
+	re          phraseSet
+}
+
+// phraseSet is a set of phrases. Text that holds none of the hints matches none.
+type phraseSet struct {
+	hints []string
+	re    *regexp.Regexp
 }
 
 // parseTerms reads lines of "name | phrases" or "name | class | phrases".
@@ -46,14 +52,16 @@ func parseTerms(text string) []term {
 	return all
 }
 
-// phrases compiles phrases with commas between; nil where there are none.
-func phrases(list string) *regexp.Regexp {
+// phrases compiles phrases with commas between.
+func phrases(list string) phraseSet {
+	var set phraseSet
 	var all []string
 	for p := range strings.SplitSeq(list, ",") {
 		p = strings.ToLower(strings.TrimSpace(p))
 		if p == "" || strings.HasPrefix(p, "@") {
 			continue
 		}
+		set.hints = append(set.hints, strings.TrimSuffix(p, "*"))
 		open := strings.HasSuffix(p, "*")
 		pattern := regexp.QuoteMeta(strings.TrimSuffix(p, "*"))
 		if open {
@@ -61,32 +69,36 @@ func phrases(list string) *regexp.Regexp {
 		}
 		all = append(all, pattern)
 	}
-	if all == nil {
-		return nil
+	if all != nil {
+		set.re = regexp.MustCompile(`(?:^|[^\pL\d])(` + strings.Join(all, "|") + `)(?:$|[^\pL\d])`)
 	}
-	return regexp.MustCompile(`(?:^|[^\pL\d])(` + strings.Join(all, "|") + `)(?:$|[^\pL\d])`)
+	return set
 }
 
-// find returns the place of the first phrase in a text.
-func find(re *regexp.Regexp, text string) (span, bool) {
-	lower := strings.ToLower(text)
-	if re == nil || len(lower) != len(text) {
-		if re == nil {
-			return span{}, false
-		}
-		lower = text
+// find returns the place of the first phrase in a text in lower case.
+func (p phraseSet) find(lower string) (span, bool) {
+	if p.re == nil || !holdsAny(lower, p.hints) {
+		return span{}, false
 	}
-	m := re.FindStringSubmatchIndex(lower)
+	m := p.re.FindStringSubmatchIndex(lower)
 	if m == nil {
 		return span{}, false
 	}
 	return span{m[2], m[3]}, true
 }
 
+// lowerCase returns a text in lower case with every byte at its place.
+func lowerCase(text string) string {
+	if lower := strings.ToLower(text); len(lower) == len(text) {
+		return lower
+	}
+	return text
+}
+
 // question is one item of the checklist.
 type question struct {
 	id, text         string
-	present, applies *regexp.Regexp
+	present, applies phraseSet
 	special          string // what stands after "@"
 	countries        []string
 }

@@ -21,11 +21,22 @@ type proof struct {
 	names    string        // the client's name, lower case
 	headings []Sentence
 	out      outcome
+	read     map[string][]Fact // the facts of texts read so far
+}
+
+// facts reads a text once.
+func (p *proof) facts(text string) []Fact {
+	found, ok := p.read[text]
+	if !ok {
+		found = facts(text)
+		p.read[text] = found
+	}
+	return found
 }
 
 // newProof makes the record ready to be proved against.
 func (r *Record) newProof(clientName string) *proof {
-	p := &proof{items: r.items(), byLine: map[int][]int{}, names: strings.ToLower(clientName)}
+	p := &proof{items: r.items(), byLine: map[int][]int{}, names: strings.ToLower(clientName), read: map[string][]Fact{}}
 	heading := ""
 	for i := range p.items {
 		it := &p.items[i]
@@ -133,6 +144,20 @@ type evidence struct {
 	words map[string]bool
 }
 
+func (e *evidence) add(all []Fact) {
+	for _, f := range all {
+		for _, form := range canonical(f) {
+			e.facts[form] = true
+		}
+	}
+}
+
+// standing returns the facts of a stretch of the line that are neither internal
+// nor corrected.
+func (l *Line) standing(s span) []Fact {
+	return slices.DeleteFunc(slices.Clone(l.factsIn(s)), func(f Fact) bool { return f.Superseded || f.Internal })
+}
+
 func (p *proof) evidence(lines []int, owner Owner) (evidence, string) {
 	e := evidence{facts: map[string]bool{}, nums: map[string]bool{}, words: map[string]bool{}}
 	var b strings.Builder
@@ -147,9 +172,15 @@ func (p *proof) evidence(lines []int, owner Owner) (evidence, string) {
 				continue
 			}
 			found = true
-			b.WriteString(it.said() + "\n" + it.whole().Text + "\n")
+			whole := it.whole().Text
+			b.WriteString(it.said() + "\n" + whole + "\n")
+			e.add(p.facts(whole))
 			if it.under != "" {
 				b.WriteString(it.under + ".\n")
+				e.add(p.facts(it.under))
+			}
+			for _, s := range it.segments {
+				e.add(it.line.standing(s.span))
 			}
 			for _, w := range contentWords(it.under) {
 				e.words[stem(w)] = true
@@ -160,13 +191,6 @@ func (p *proof) evidence(lines []int, owner Owner) (evidence, string) {
 		}
 	}
 	e.text = b.String()
-	for line := range strings.Lines(e.text) {
-		for _, f := range facts(line) {
-			for _, form := range canonical(f) {
-				e.facts[form] = true
-			}
-		}
-	}
 	for _, n := range numbers(e.text) {
 		e.nums[n] = true
 	}
@@ -209,7 +233,7 @@ func (p *proof) fault(d draftSentence, owner Owner) string {
 	}
 	where := "line " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(d.Lines)), ", "), "[]")
 	taken := make([]bool, len(text))
-	for _, f := range facts(text) {
+	for _, f := range p.facts(text) {
 		for i := f.Start; i < f.End; i++ {
 			taken[i] = true
 		}
@@ -295,7 +319,7 @@ func (p *proof) restates(accepted []Sentence, it *item) bool {
 	}
 	have, nums, words := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for line := range strings.Lines(b.String()) {
-		for _, f := range facts(line) {
+		for _, f := range p.facts(strings.TrimSuffix(line, "\n")) {
 			for _, form := range canonical(f) {
 				have[form] = true
 			}
@@ -309,7 +333,7 @@ func (p *proof) restates(accepted []Sentence, it *item) bool {
 	}
 	said := it.said()
 	rest := []byte(said)
-	for _, f := range facts(said) {
+	for _, f := range p.facts(said) {
 		for i := f.Start; i < f.End; i++ {
 			rest[i] = ' '
 		}

@@ -15,6 +15,7 @@ type Record struct {
 	subjects       subjects
 	twoClients     bool
 	twoClientLines []int
+	made           []item
 	doubts         int // warnings that the adviser must settle
 }
 
