@@ -7,4 +7,5 @@
 // [Converter] writes the letter: by rule ([Record.Letter]), where each item
 // restates a line of the notes, or from a model's draft, of which only those
 // sentences are kept that pass the proof against the lines they name.
+// [Record.Prove] proves any letter; [Record.Analyse] makes the case record.
 package note
