@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,6 +64,24 @@ func (p *program) kill() {
 	_ = p.command.Process.Kill()
 	<-p.read
 	_ = p.command.Wait()
+}
+
+// working lists the workers that compute; the others wait for a request.
+func (p *program) working() (pids []string) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.command.Process.Pid))
+	for _, task := range tasks {
+		children, _ := os.ReadFile(task)
+		for _, pid := range strings.Fields(string(children)) {
+			stats, _ := filepath.Glob("/proc/" + pid + "/task/*/stat")
+			for _, stat := range stats {
+				line, _ := os.ReadFile(stat)
+				if _, rest, ok := bytes.Cut(line, []byte(") ")); ok && rest[0] == 'R' {
+					pids = append(pids, pid)
+				}
+			}
+		}
+	}
+	return pids
 }
 
 type jobState struct {
@@ -164,27 +183,10 @@ func TestDeletedJobLeavesNoWorker(t *testing.T) {
 	data := t.TempDir()
 	p := startProgram(t, data)
 	id := sendJob(t, p.url, "letter.pdf", scan)
-	// working lists the workers that compute; the others wait for a request.
-	working := func() (pids []string) {
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.command.Process.Pid))
-		for _, task := range tasks {
-			children, _ := os.ReadFile(task)
-			for _, pid := range strings.Fields(string(children)) {
-				stats, _ := filepath.Glob("/proc/" + pid + "/task/*/stat")
-				for _, stat := range stats {
-					line, _ := os.ReadFile(stat)
-					if _, rest, ok := bytes.Cut(line, []byte(") ")); ok && rest[0] == 'R' {
-						pids = append(pids, pid)
-					}
-				}
-			}
-		}
-		return pids
-	}
 	until(t, "pages are being read", func() bool {
 		var j jobState
 		get(t, p.url+"/jobs/"+id, &j)
-		return j.Progress != nil && j.Progress.Stage == "ocr" && len(working()) > 0
+		return j.Progress != nil && j.Progress.Stage == "ocr" && len(p.working()) > 0
 	})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, p.url+"/jobs/"+id, nil)
 	if err != nil {
@@ -195,7 +197,38 @@ func TestDeletedJobLeavesNoWorker(t *testing.T) {
 		Left    int `json:"files_left"`
 	}
 	send(t, r, &receipt)
-	if still := working(); !receipt.Stopped || receipt.Left != 0 || len(still) > 0 {
+	if still := p.working(); !receipt.Stopped || receipt.Left != 0 || len(still) > 0 {
 		t.Errorf("%+v, still at work: %v", receipt, still)
+	}
+}
+
+// When a client leaves, nothing works for it half a second later.
+func TestGoneClientLeavesNoWorker(t *testing.T) {
+	markdown, err := os.ReadFile("../../../../docs/manuals/bankruptcy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, scan, err := samplemanuals.Render(string(markdown), samplemanuals.Scan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t, t.TempDir())
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	r := form(t, p.url+"/process", "letter.pdf", scan).WithContext(ctx)
+	go func() {
+		defer close(gone)
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		if resp, err := client.Do(r); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	until(t, "pages are being read", func() bool { return len(p.working()) > 0 })
+	leave()
+	<-gone
+	left := time.Now()
+	until(t, "no worker works", func() bool { return len(p.working()) == 0 })
+	if took := time.Since(left); took > 500*time.Millisecond {
+		t.Errorf("they went on for %v", took)
 	}
 }

@@ -45,7 +45,7 @@ type Page struct {
 	// Stamps is what stands across the page, as a watermark.
 	Stamps []string
 	// Reason says in words why the page was read from its image though the file
-	// could have had its text.
+	// could have had its text, or why there is nothing to read.
 	Reason string
 	// Prepared says in words what was done to the page's image before OCR.
 	Prepared []string

@@ -104,7 +104,9 @@ func (s *sheet) page(number int) Page {
 			page.Reason = s.reason()
 		}
 		s.markdown = s.scan.Markdown
-	case s.scanned && !s.scan.Blank:
+	case s.scanned && s.scan.Blank:
+		page.Reason = "nothing is printed on it"
+	case s.scanned:
 		page.Error = "There is something on the page, but no words could be read from it."
 	}
 	if s.err != nil {

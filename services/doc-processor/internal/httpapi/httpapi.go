@@ -186,7 +186,7 @@ type pageResult struct {
 	Header     string          `json:"header,omitempty"`
 	Footer     string          `json:"footer,omitempty"`
 	Stamps     []string        `json:"stamps,omitempty"`
-	Reason     string          `json:"reason,omitempty"`   // why it was read by OCR
+	Reason     string          `json:"reason,omitempty"`   // why it was read by OCR, or not at all
 	Doubts     []doubtResult   `json:"doubts,omitempty"`   // numbers read with doubt
 	Words      []wordResult    `json:"words,omitempty"`    // with include=words
 	Prepared   []string        `json:"prepared,omitempty"` // what was done to the page's image before OCR

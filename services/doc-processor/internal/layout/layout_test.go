@@ -98,6 +98,111 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestMarkdown(t *testing.T) {
+	const line = "The client owes a debt that the creditor now demands"
+	for _, tc := range []struct {
+		name  string
+		texts []text
+		want  string
+	}{
+		{
+			"cells that are missing stay empty",
+			[]text{
+				{50, 700, "Charge"},
+				{200, 700, "Units"},
+				{300, 700, "Sum"},
+				{50, 686, "Power"},
+				{200, 686, "742"},
+				{300, 686, "£184"},
+				{50, 672, "VAT"},
+				{300, 672, "£18"},
+				{50, 658, "Fee | fine"},
+				{300, 658, "£23"},
+			},
+			"| Charge | Units | Sum |\n| --- | --- | --- |\n| Power | 742 | £184 |\n| VAT |  | £18 |\n| Fee \\| fine |  | £23 |",
+		},
+		{"one row is no table", []text{{50, 700, "Sort code 30-91-74"}, {300, 700, "Account 44018266"}, {50, 676, line}, {50, 664, "for the third time."}}, "Sort code 30-91-74 Account 44018266\n\n" + line + " for the third time."},
+		{"a paragraph after a table is none of its rows", []text{
+			{50, 700, "Rent"}, {200, 700, "£50"}, {50, 686, "Gas"}, {200, 686, "£60"}, {50, 672, line},
+		}, "| Rent | £50 |\n| --- | --- |\n| Gas | £60 |\n\n" + line},
+		{"what Markdown would take for a mark", []text{{50, 700, "# 12 " + line}}, "\\# 12 " + line},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, layout.Glyphs(page(tc.texts...)).Markdown()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Larger type makes headings, the largest the first level.
+func TestHeadings(t *testing.T) {
+	glyphs := page(text{50, 640, "The client owes a debt that the creditor"}, text{50, 628, "now demands, and has been sent a notice."})
+	for y, size := range map[float64]float64{700: 2, 670: 1.4} {
+		for _, g := range put(nil, 50, y, "What the law says") {
+			g.Left, g.Right = 50+(g.Left-50)*size, 50+(g.Right-50)*size
+			g.Top = y + (g.Top-y)*size
+			glyphs = append(glyphs, g)
+		}
+	}
+	want := "# What the law says\n\n## What the law says\n\nThe client owes a debt that the creditor now demands, and has been sent a notice."
+	if diff := cmp.Diff(want, layout.Glyphs(glyphs).Markdown()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A table that was recognised column by column reads across; columns of running
+// text do not.
+func TestWordsInColumns(t *testing.T) {
+	var words []layout.Word
+	line := 0
+	column := func(block int, x float64, texts ...string) {
+		for i, s := range texts {
+			line++
+			at := x
+			for _, w := range strings.Fields(s) {
+				width, low, high := 10*float64(len(w)), 900-30*float64(i), 910-30*float64(i)
+				if strings.ContainsAny(w, "bdfhklt0123456789") || strings.ToLower(w) != w {
+					high += 4
+				}
+				if strings.ContainsAny(w, "gjpqy") {
+					low -= 4
+				}
+				words = append(words, layout.Word{Text: w, Left: at, Right: at + width, Bottom: low, Top: high, Block: block, Line: line})
+				at += width + 8
+			}
+		}
+	}
+	column(1, 0, "Date", "13 Sep", "14 Sep", "15 Sep", "16 Sep")
+	column(2, 400, "Sum", "3.07", "40.60", "77.13", "9.99")
+	if got, want := layout.Words(words).Markdown(), "| Date | Sum |\n| --- | --- |\n| 13 Sep | 3.07 |\n| 14 Sep | 40.60 |\n| 15 Sep | 77.13 |\n| 16 Sep | 9.99 |"; got != want {
+		t.Errorf("got %s", got)
+	}
+	words, line = nil, 0
+	left := []string{"one two three four five six", "seven eight nine ten eleven", "twelve and then some more of", "the words that are here now"}
+	right := []string{"and on the right hand side", "there is another that reads", "from its top to its bottom", "and is no part of the left"}
+	column(1, 0, left...)
+	column(2, 400, right...)
+	if got, want := layout.Words(words).Text(), strings.Join(append(left, right...), " "); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAskewGlyphsAreStamps(t *testing.T) {
+	glyphs := page(text{50, 700, "The client owes"})
+	for _, g := range put(nil, 80, 690, "PAID IN FULL") {
+		g.Askew = g.Rune != '\n'
+		glyphs = append(glyphs, g)
+	}
+	level, stamps := layout.Askew(glyphs)
+	if got := layout.Text(level); got != "The client owes" || len(stamps) != 1 || strings.ReplaceAll(stamps[0], " ", "") != "PAIDINFULL" {
+		t.Errorf("%q, %q", got, stamps)
+	}
+	if level, stamps := layout.Askew(glyphs[len(glyphs)-13:]); len(level) != 13 || stamps != nil {
+		t.Errorf("a page that is askew as a whole: %d, %q", len(level), stamps)
+	}
+}
+
 // A page that lies on its side reads as the same page upright.
 func TestTurnedPage(t *testing.T) {
 	glyphs := page(text{50, 700, "The client owes a debt that"}, text{50, 688, "the creditor now demands."})

@@ -49,7 +49,9 @@ func wordSegments(words []Word) []segment {
 				last.right = max(last.right, w.Right)
 				last.bottom, last.top = min(last.bottom, w.Bottom), max(last.top, w.Top)
 				last.words++
-				last.size = max(last.size, em(w.Text, height))
+				if size := em(w.Text, height); size > 0 {
+					last.size += (size - last.size) / float64(last.words)
+				}
 				continue
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/color"
 	"image/draw"
 	"slices"
 	"strings"
@@ -75,9 +76,11 @@ func (c *Client) Read(img *image.Gray, dpi int) (Result, error) {
 	return assemble(boxes), nil
 }
 
-// ReadLine recognises the text of an image of one line or less.
+// ReadLine recognises the text of an image of one line or less. Its boxes are of no
+// use.
 func (c *Client) ReadLine(img *image.Gray, dpi int) (Result, error) {
-	boxes, err := c.boxes(img, dpi, oneLine)
+	part, _ := alone(img, img.Rect, nil)
+	boxes, err := c.boxes(part, dpi, oneLine)
 	if err != nil {
 		return Result{}, err
 	}
@@ -106,8 +109,7 @@ func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
 		block = max(block, b.BlockNum)
 	}
 	for _, region := range regions[:min(len(regions), maxRegions)] {
-		part := image.NewGray(image.Rect(0, 0, region.Dx(), region.Dy()))
-		draw.Draw(part, part.Rect, img, region.Min, draw.Src)
+		part, origin := alone(img, region, r.Words)
 		more, err := c.boxes(part, dpi, oneBlock)
 		if err != nil {
 			return Result{}, err
@@ -117,7 +119,7 @@ func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
 				continue
 			}
 			b.BlockNum += block
-			b.Box = b.Box.Add(region.Min)
+			b.Box = b.Box.Add(origin)
 			boxes = append(boxes, b)
 		}
 		if n := len(boxes); n > 0 {
@@ -127,6 +129,22 @@ func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
 	whole := assemble(boxes)
 	_, whole.Unread = unread(img, dpi, whole.Words)
 	return whole, nil
+}
+
+// alone copies a region onto paper of its own without the words that were read in
+// it, with room around: Tesseract sees no line that touches the edge. It returns
+// also where the copy's corner lies in the image.
+func alone(img *image.Gray, region image.Rectangle, words []Word) (*image.Gray, image.Point) {
+	const room = 40
+	part := image.NewGray(image.Rect(0, 0, region.Dx()+2*room, region.Dy()+2*room))
+	paper := image.NewUniform(color.Gray{Y: paperOf(img)})
+	draw.Draw(part, part.Rect, paper, image.Point{}, draw.Src)
+	draw.Draw(part, part.Rect.Inset(room), img, region.Min, draw.Src)
+	origin := region.Min.Sub(image.Pt(room, room))
+	for _, w := range words {
+		draw.Draw(part, w.Box.Sub(origin).Intersect(part.Rect), paper, image.Point{}, draw.Src)
+	}
+	return part, origin
 }
 
 func (c *Client) boxes(img *image.Gray, dpi int, segmentation string) ([]gosseract.BoundingBox, error) {
@@ -217,7 +235,7 @@ const (
 // segmentation chooses how Tesseract is to look at the page: for columns only
 // where an empty strip runs down the middle of it.
 func segmentation(img *image.Gray, dpi int) string {
-	g := inkGrid(img, dpi)
+	g := inkGrid(img, dpi, 128)
 	wide, ink := g.wide, g.ink
 	if wide == 0 || g.high == 0 {
 		return oneColumn

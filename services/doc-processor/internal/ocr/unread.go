@@ -12,13 +12,32 @@ const (
 	acrossGap, downGap  = 0.35, 0.3
 	// flatRule is how many times wider or higher than the other way a rule is.
 	flatRule = 12
+	// faintest is how much darker than the paper ink is at least, in levels.
+	faintest = 70
 )
+
+// paperOf is the most frequent level of the lighter half, and at least twice faintest.
+func paperOf(img *image.Gray) uint8 {
+	var levels [256]int
+	for y := 0; y < img.Rect.Dy(); y += 3 {
+		for _, v := range img.Pix[y*img.Stride : y*img.Stride+img.Rect.Dx()] {
+			levels[v]++
+		}
+	}
+	best := 2 * faintest
+	for level := best; level < len(levels); level++ {
+		if levels[level] > levels[best] {
+			best = level
+		}
+	}
+	return uint8(best)
+}
 
 // unread finds ink that looks like writing and lies in no word: recognition drops
 // columns of figures and what is askew without a word. It returns the regions to
 // look at again and how many words they seem to have.
 func unread(img *image.Gray, dpi int, words []Word) (regions []image.Rectangle, seeming int) {
-	g := inkGrid(img, dpi)
+	g := inkGrid(img, dpi, paperOf(img)-faintest)
 	for _, w := range words {
 		g.clear(w.Box)
 	}
@@ -49,19 +68,20 @@ func unread(img *image.Gray, dpi int, words []Word) (regions []image.Rectangle, 
 	return regions, seeming
 }
 
-// grid is the page in cells of about a fiftieth of an inch, true where there is ink.
+// grid is the page in cells of about a fiftieth of an inch, true where something is
+// darker than a level.
 type grid struct {
 	wide, high, cell int
 	ink              []bool
 }
 
-func inkGrid(img *image.Gray, dpi int) grid {
+func inkGrid(img *image.Gray, dpi int, level uint8) grid {
 	cell := max(1, dpi/50)
 	g := grid{wide: img.Rect.Dx() / cell, high: img.Rect.Dy() / cell, cell: cell}
 	g.ink = make([]bool, g.wide*g.high)
 	for y := range g.high * cell {
 		for x, v := range img.Pix[y*img.Stride : y*img.Stride+g.wide*cell] {
-			if v < 128 {
+			if v < level {
 				g.ink[y/cell*g.wide+x/cell] = true
 			}
 		}

@@ -15,13 +15,17 @@ const (
 	unevenPaper = 48
 	// faintInk is the contrast between paper and ink below which it is stretched.
 	faintInk = 110
-	// speckShare is the share of pixels that differ from all their neighbours
-	// from which a page counts as speckled.
-	speckShare = 0.004
-	// mostGrain is the noise, as a standard deviation in levels, from which a page
-	// is smoothed; maxGrain is the most that is taken for noise.
-	mostGrain, maxGrain = 12.0, 60
+	// speckShare is the share of pixels that differ from nearly all their
+	// neighbours from which a page counts as speckled all over, and dustShare that
+	// from which they are taken out one by one.
+	speckShare, dustShare = 0.004, 0.0002
+	// maxGrain is the most, in levels, that is taken for noise.
+	maxGrain = 60
 )
+
+// smoothings are the levels of noise, as standard deviations, from which a page is
+// smoothed once more.
+var smoothings = [...]float64{12, 24, 36, 45}
 
 // even makes the paper white and the ink black where they are not, and takes out
 // specks. Ink is dark afterwards, whatever it was.
@@ -29,12 +33,22 @@ func (p *Page) even() {
 	if inverted(p.Image) {
 		p.Image, p.Evened = negative(p.Image), true
 	}
-	if speckled(p.Image) {
+	// The specks hide how grainy the paper is, and what takes them out makes the
+	// grain coarser: it is measured before.
+	noise := grain(p.Image)
+	for range 2 {
+		if specks(p.Image) < speckShare {
+			break
+		}
 		p.Image, p.Cleaned = median(p.Image), true
 	}
-	// Each smoothing takes more than half of the noise.
-	for noise := grain(p.Image); noise > mostGrain; noise /= 2.5 {
-		p.Image, p.Cleaned = smoothed(p.Image), true
+	if specks(p.Image) >= dustShare {
+		p.Image, p.Cleaned = dusted(p.Image), true
+	}
+	for _, more := range smoothings {
+		if noise > more {
+			p.Image, p.Cleaned = smoothed(p.Image), true
+		}
 	}
 	paper, high, low := paperMap(p.Image)
 	dark := darkest(p.Image)
@@ -62,32 +76,57 @@ func negative(img *image.Gray) *image.Gray {
 	return out
 }
 
-// speckled reports whether single pixels stand out from nearly all around them, as
-// dust and bad sensors make them; thin strokes have neighbours of their own.
-func speckled(img *image.Gray) bool {
-	const stands, most = 60, 7 // levels; neighbours of eight, as specks touch each other too
+// specks returns what share of the pixels, of every other row and column, stand out
+// from nearly all around them, as dust and bad sensors make them. Thin strokes have
+// neighbours of their own.
+func specks(img *image.Gray) float64 {
 	alone, looked := 0, 0
 	for y := 1; y < img.Rect.Dy()-1; y += 2 {
-		above := img.Pix[(y-1)*img.Stride:]
-		row := img.Pix[y*img.Stride:]
-		below := img.Pix[(y+1)*img.Stride:]
 		for x := 1; x < img.Rect.Dx()-1; x += 2 {
 			looked++
-			v := int(row[x])
-			darker, lighter := 0, 0
-			for _, around := range [...]uint8{above[x-1], above[x], above[x+1], row[x-1], row[x+1], below[x-1], below[x], below[x+1]} {
-				if v+stands < int(around) {
-					darker++
-				} else if v > int(around)+stands {
-					lighter++
-				}
-			}
-			if darker >= most || lighter >= most {
+			if lone(img, x, y) {
 				alone++
 			}
 		}
 	}
-	return looked > 0 && float64(alone) > speckShare*float64(looked)
+	return float64(alone) / float64(max(1, looked))
+}
+
+// lone reports whether a pixel inside the image is much darker, or much lighter,
+// than nearly all around it.
+func lone(img *image.Gray, x, y int) bool {
+	const stands, most = 60, 7 // levels; neighbours of eight, as specks touch each other too
+	at := y*img.Stride + x
+	v := int(img.Pix[at])
+	if left, right := v-int(img.Pix[at-1]), v-int(img.Pix[at+1]); max(left, -left) <= stands && max(right, -right) <= stands {
+		return false // as nearly all are
+	}
+	above, row, below := img.Pix[at-img.Stride-1:], img.Pix[at-1:], img.Pix[at+img.Stride-1:]
+	darker, lighter := 0, 0
+	for _, around := range [...]uint8{above[0], above[1], above[2], row[0], row[2], below[0], below[1], below[2]} {
+		if v+stands < int(around) {
+			darker++
+		} else if v > int(around)+stands {
+			lighter++
+		}
+	}
+	return darker >= most || lighter >= most
+}
+
+// dusted returns the image without lone pixels: each is as those around it.
+func dusted(img *image.Gray) *image.Gray {
+	out := image.NewGray(img.Rect)
+	copy(out.Pix, img.Pix)
+	for y := 1; y < img.Rect.Dy()-1; y++ {
+		for x := 1; x < img.Rect.Dx()-1; x++ {
+			if lone(img, x, y) {
+				at := y*img.Stride + x
+				_, v, _ := sorted3(img.Pix[at-1], img.Pix[at+1], img.Pix[at-img.Stride])
+				out.Pix[at] = v
+			}
+		}
+	}
+	return out
 }
 
 // median returns the image with each pixel the median of its 3 by 3.

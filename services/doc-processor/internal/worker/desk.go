@@ -312,9 +312,9 @@ func (d *desk) scan(r request) (document.PageScan, error) {
 // pages read upside down 0.3 to 0.5.
 const doubtful = 0.7
 
-// lookingTime is after what time no further view of a doubtful page is read, so
-// that what was read is there before the page's deadline.
-const lookingTime = 15 * time.Second
+// lookingShare is after what part of the time for a page no further look at it is
+// taken, so that what was read is there before the page's deadline.
+const lookingShare = 0.6
 
 // recognise reads the image, straightened; where the words come out doubtful, it
 // tries what else the image may be and keeps what reads best.
@@ -358,11 +358,11 @@ func (d *desk) recognise(img *image.Gray, dpi int) (document.PageScan, error) {
 		if s := float64(len(result.Words)) * result.Confidence * result.Confidence; s > score {
 			best, read, score = v, result, s
 		}
-		if read.Confidence >= doubtful && len(read.Words) > 0 || time.Since(start) > lookingTime {
+		if read.Confidence >= doubtful && len(read.Words) > 0 || !d.timeLeft(start) {
 			break
 		}
 	}
-	if time.Since(start) <= lookingTime {
+	if d.timeLeft(start) {
 		var err error
 		if read, err = d.ocr.Complete(best.page.Image, dpi, read); err != nil {
 			return document.PageScan{}, err
@@ -373,10 +373,15 @@ func (d *desk) recognise(img *image.Gray, dpi int) (document.PageScan, error) {
 		Text: read.Page.Text(), Markdown: read.Page.Markdown(), Margins: margins(read.Page), Confidence: read.Confidence, Words: words, Prepared: best.prepared,
 		Unread: read.Unread,
 	}
-	if time.Since(start) <= lookingTime {
+	if d.timeLeft(start) {
 		scan.Doubts = d.doubts(best.page, img, read.Words, words)
 	}
 	return scan, nil
+}
+
+// timeLeft reports whether another look may be taken at a page begun at start.
+func (d *desk) timeLeft(start time.Time) bool {
+	return time.Since(start).Seconds() < lookingShare*d.settings.PageTime.Seconds()
 }
 
 // portray makes a picture of the page, as a JPEG file.

@@ -48,6 +48,7 @@ type Pool struct {
 
 // NewPool returns a pool without any worker running.
 func NewPool(o Options) *Pool {
+	o.Settings.PageTime = o.PageTimeout
 	return &Pool{options: o, tokens: make(chan struct{}, o.Size), stopping: make(chan struct{})}
 }
 

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"time"
+
 	"signpost.internal/pkg/fault"
 	"signpost.internal/services/doc-processor/internal/document"
 )
@@ -13,6 +15,8 @@ type Settings struct {
 	Memory    uint64   `json:"memory"`    // bytes of address space
 	MaxPixels int      `json:"max_pixels"`
 	Figures   bool     `json:"figures"` // look for figures on every page
+	// PageTime is how long a request may take; a worker that takes longer is killed.
+	PageTime time.Duration `json:"page_time"`
 }
 
 // The PDF readers.
