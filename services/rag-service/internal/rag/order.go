@@ -68,6 +68,10 @@ var (
 	sayings = []string{"say", "answer", "reply", "respond", "output", "print", "repeat", "write"}
 )
 
+// unseen are signs that take no room on a page, with which words can be hidden from
+// patterns.
+var unseen = strings.NewReplacer("\u00ad", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u200e", "", "\u200f", "", "\u2060", "", "\ufeff", "", "\u00a0", " ")
+
 func suspicious(text string) bool {
 	text = " " + strings.ToLower(text)
 	has := func(word string) bool { return strings.Contains(text, word) }
@@ -75,6 +79,7 @@ func suspicious(text string) bool {
 }
 
 func isOrder(text string) bool {
+	text = unseen.Replace(text)
 	if !suspicious(text) {
 		return false
 	}
