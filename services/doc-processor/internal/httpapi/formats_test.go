@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,19 +69,30 @@ func TestMailWithAttachments(t *testing.T) {
 	}
 }
 
-// withPassword adds a password to a form.
-func withPassword(t *testing.T, path, password string, f file) *http.Request {
+// withFields is a form with plain fields beside the file.
+func withFields(t *testing.T, path string, fields map[string]string, f file) *http.Request {
 	t.Helper()
-	r := formTo(t, path, file{"password", "", nil}, f)
 	var body bytes.Buffer
-	if _, err := body.ReadFrom(r.Body); err != nil {
+	w := multipart.NewWriter(&body)
+	for name, value := range fields {
+		if err := w.WriteField(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part, err := w.CreateFormFile(f.field, f.name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	// The field is a plain one: it has no file name.
-	plain := strings.Replace(body.String(), `name="password"; filename=""`+"\r\n\r\n", `name="password"`+"\r\n\r\n"+password, 1)
-	again := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(plain))
-	again.Header = r.Header
-	return again
+	if _, err := part.Write(f.data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, &body)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	r.Header.Set("X-Request-ID", "test")
+	return r
 }
 
 func TestProtectedFiles(t *testing.T) {
@@ -104,8 +116,8 @@ func TestProtectedFiles(t *testing.T) {
 	h := newServer(t, nil)
 	for name, f := range map[string]file{"pdf": {"file", "a.pdf", pdf}, "xlsx": {"file", "a.xlsx", xlsx}} {
 		golden(t, "locked_"+name, post(h, form(t, f)))
-		golden(t, "locked_wrong_"+name, post(h, withPassword(t, "/process", "other", f)))
-		w := post(h, withPassword(t, "/process", "s£cret", f))
+		golden(t, "locked_wrong_"+name, post(h, withField(t, "/process", "password", "other", f)))
+		w := post(h, withField(t, "/process", "password", "s£cret", f))
 		if w.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
@@ -113,7 +125,7 @@ func TestProtectedFiles(t *testing.T) {
 			t.Errorf("%s afterwards without the password: %d %v", name, again.Code, again.Header())
 		}
 
-		w = post(h, withPassword(t, "/jobs", "s£cret", f))
+		w = post(h, withField(t, "/jobs", "password", "s£cret", f))
 		var j struct{ ID string }
 		if err := json.Unmarshal(w.Body.Bytes(), &j); err != nil {
 			t.Fatal(err)

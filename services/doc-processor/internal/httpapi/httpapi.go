@@ -19,6 +19,7 @@ import (
 	"signpost.internal/pkg/problem"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/services/doc-processor/internal/document"
+	"signpost.internal/services/doc-processor/internal/understand"
 	"signpost.internal/services/doc-processor/internal/vision"
 )
 
@@ -66,7 +67,7 @@ func New(o Options) *API { return &API{options: o} }
 
 // Reads are the routes that store nothing though their method could, as for
 // [httpserver.Options].
-func Reads() []string { return []string{"POST /process"} }
+func Reads() []string { return []string{"POST /process", "POST /classify"} }
 
 // Register adds the routes.
 func (a *API) Register(router gin.IRouter) {
@@ -76,6 +77,9 @@ func (a *API) Register(router gin.IRouter) {
 	router.POST("/process",
 		httpserver.Limit(a.options.MaxUpload+formOverhead, receiveTimeout+2*a.options.DocumentTimeout),
 		problem.Handler(a.process))
+	router.POST("/classify",
+		httpserver.Limit(a.options.MaxUpload+formOverhead, receiveTimeout+2*a.options.DocumentTimeout),
+		problem.Handler(a.classify))
 	a.registerJobs(router)
 }
 
@@ -92,6 +96,7 @@ func (a *API) root(c *gin.Context) {
 			"metrics":      "GET /metrics",
 			"capabilities": "GET /capabilities",
 			"process":      "POST /process",
+			"classify":     "POST /classify",
 			"job":          "POST /jobs",
 			"job_state":    "GET /jobs/{id}",
 			"job_events":   "GET /jobs/{id}/events",
@@ -175,6 +180,8 @@ type processed struct {
 	MediaType      document.Kind   `json:"media_type"`
 	PageResults    []pageResult    `json:"page_results"`
 	Warnings       []string        `json:"warnings"`
+	// Understanding is there when it was asked for.
+	Understanding *understand.Result `json:"understanding,omitempty"`
 }
 
 type pageResult struct {
@@ -267,15 +274,27 @@ func (a *API) process(c *gin.Context) error {
 		return err
 	}
 	file := document.File{Name: fields.FileName, Password: fields.Get("password")}
+	understanding, err := asked(fields, "understand")
+	if err != nil {
+		return err
+	}
+	shape := func(r *document.Result, took time.Duration) processed {
+		out := toWire(r, took, in, "")
+		if understanding {
+			u := understood(r, namesOf(fields))
+			out.Understanding = &u
+		}
+		return out
+	}
 	if form != asJSON {
-		return a.processStream(c, form, in, upload, file)
+		return a.processStream(c, form, upload, file, shape)
 	}
 	result, err := upload.Read(c.Request.Context(), file)
 	if err != nil {
 		return err
 	}
 	answered(c, result.Pages)
-	c.JSON(http.StatusOK, toWire(result, time.Since(start), in, ""))
+	c.JSON(http.StatusOK, shape(result, time.Since(start)))
 	return nil
 }
 

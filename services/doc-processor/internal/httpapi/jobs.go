@@ -102,7 +102,11 @@ func (a *API) createJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	j, err := draft.Submit(fields.FileName, fields.Get("password"))
+	order := job.Order{Name: fields.FileName, Password: fields.Get("password")}
+	if order.Understand, err = asked(fields, "understand"); err != nil {
+		return err
+	}
+	j, err := draft.Submit(order)
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,12 @@ func (a *API) jobResult(c *gin.Context) error {
 		return err
 	}
 	answered(c, result.Pages)
-	c.JSON(http.StatusOK, toWire(result, j.Took, in, "/jobs/"+j.ID))
+	out := toWire(result, j.Took, in, "/jobs/"+j.ID)
+	if j.Understand || c.Query("understand") == "true" {
+		u := understood(result, nil)
+		out.Understanding = &u
+	}
+	c.JSON(http.StatusOK, out)
 	return nil
 }
 
@@ -281,7 +290,7 @@ func (a *API) followJob(c *gin.Context) error {
 
 // processStream reads the received file and sends its progress, then the result.
 // What fails before the first event has the status of its own.
-func (a *API) processStream(c *gin.Context, form string, in included, upload *document.Upload, file document.File) error {
+func (a *API) processStream(c *gin.Context, form string, upload *document.Upload, file document.File, shape func(*document.Result, time.Duration) processed) error {
 	start := time.Now()
 	type outcome struct {
 		result *document.Result
@@ -303,7 +312,7 @@ func (a *API) processStream(c *gin.Context, form string, in included, upload *do
 	o := <-ended // the reading ends with the request too
 	switch err := cmp.Or(gone, o.err); {
 	case err == nil:
-		s.send(resultEvent, toWire(o.result, time.Since(start), in, ""))
+		s.send(resultEvent, shape(o.result, time.Since(start)))
 		return nil
 	case s.begun:
 		s.fail(err)

@@ -32,6 +32,8 @@ type Job struct {
 	Bytes   int64  // of the file
 	State   State
 	Created time.Time
+	// Understand is whether the result is to say what the document is.
+	Understand bool `json:",omitempty"`
 	// Finished and Took, the time of the reading, are zero before the end.
 	Finished time.Time
 	Took     time.Duration
@@ -40,6 +42,14 @@ type Job struct {
 	Starts int
 	// Problem says why it failed; nil unless it did.
 	Problem *problem.Document `json:",omitempty"`
+}
+
+// Order is what is to be done with a job's file.
+type Order struct {
+	Name string // of the file
+	// Password opens it if it is protected. It is kept until the file is read.
+	Password   string
+	Understand bool
 }
 
 // Receipt is what was deleted.

@@ -75,7 +75,7 @@ func submit(t *testing.T, m *job.Manager, content string) job.Job {
 	if _, err := d.Write([]byte(content)); err != nil {
 		t.Fatal(err)
 	}
-	j, err := d.Submit("letter.txt", "")
+	j, err := d.Submit(job.Order{Name: "letter.txt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestFailureIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Discard()
-	if _, err := d.Submit("empty.pdf", ""); fault.KindOf(err) != fault.Invalid {
+	if _, err := d.Submit(job.Order{Name: "empty.pdf"}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("an empty file: %v", err)
 	}
 }

@@ -182,19 +182,19 @@ func (d *Draft) Discard() {
 
 // Submit stores the job and begins it: what it returned survives the end of the
 // program. A file that is of no kind that is read fails as [document.KindOf] says.
-func (d *Draft) Submit(name, password string) (Job, error) {
+func (d *Draft) Submit(o Order) (Job, error) {
 	j := Job{
-		ID: rand.Text(), Name: name, SHA256: hex.EncodeToString(d.digest.Sum(nil)), Bytes: d.bytes,
+		ID: rand.Text(), Name: o.Name, Understand: o.Understand, SHA256: hex.EncodeToString(d.digest.Sum(nil)), Bytes: d.bytes,
 		State: Queued, Created: time.Now().UTC(),
 	}
 	if err := errors.Join(d.file.Sync(), d.file.Close()); err != nil {
 		return Job{}, jobfolder.Storage(err)
 	}
-	if _, err := document.KindOf(d.file.Name(), name); err != nil {
+	if _, err := document.KindOf(d.file.Name(), o.Name); err != nil {
 		return Job{}, err
 	}
-	if password != "" {
-		if err := jobfolder.Save(filepath.Join(d.dir, passwordName), password); err != nil {
+	if o.Password != "" {
+		if err := jobfolder.Save(filepath.Join(d.dir, passwordName), o.Password); err != nil {
 			return Job{}, jobfolder.Storage(err)
 		}
 	}
