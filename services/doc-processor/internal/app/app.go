@@ -23,6 +23,8 @@ import (
 	"signpost.internal/services/doc-processor/internal/document"
 	"signpost.internal/services/doc-processor/internal/httpapi"
 	"signpost.internal/services/doc-processor/internal/job"
+	"signpost.internal/services/doc-processor/internal/llamaparse"
+	"signpost.internal/services/doc-processor/internal/webhook"
 	"signpost.internal/services/doc-processor/internal/worker"
 )
 
@@ -96,6 +98,20 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 	if cfg.UseVision {
 		vision = &document.Vision{Model: model, MaxPages: cfg.VisionMaxPages, Timeout: cfg.VisionTimeout}
 	}
+	var cloud document.Cloud
+	if cfg.CloudParsing {
+		if cloud, err = llamaparse.New(llamaparse.Options{
+			URL: cfg.LlamaParseURL, Key: cfg.LlamaParseKey, Tier: cfg.LlamaParseTier, Dialer: dialer, Logger: logger, PollEvery: cloudPoll,
+		}); err != nil {
+			return err
+		}
+	}
+	var hooks job.Webhook
+	if len(cfg.WebhookHosts) > 0 {
+		if hooks, err = webhook.New(webhook.Options{Hosts: cfg.WebhookHosts, Secret: cfg.WebhookSecret, Dialer: dialer, Pauses: webhook.Pauses()}); err != nil {
+			return err
+		}
+	}
 	documents, err := document.New(document.Options{
 		Engine:   pool,
 		Words:    words,
@@ -105,11 +121,12 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxPages: cfg.MaxPages,
 		Timeout:  cfg.DocumentTimeout,
 		Vision:   vision,
+		Cloud:    cloud,
 	})
 	if err != nil {
 		return err
 	}
-	background, err := job.Open(ctx, job.Options{Dir: dirs.Jobs, Documents: documents, ResultTTL: cfg.ResultTTL, Logger: logger})
+	background, err := job.Open(ctx, job.Options{Dir: dirs.Jobs, Documents: documents, ResultTTL: cfg.ResultTTL, Logger: logger, Webhook: hooks})
 	if err != nil {
 		return err
 	}
@@ -128,6 +145,8 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		MaxPages:        cfg.MaxPages,
 		DocumentTimeout: cfg.DocumentTimeout,
 		Vision:          cfg.UseVision,
+		Cloud:           cfg.CloudParsing,
+		Webhooks:        hooks != nil,
 		Heartbeat:       heartbeat,
 	})
 	server := httpserver.New(httpserver.Options{
@@ -147,6 +166,9 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, progr
 		"pdf_reader", cfg.PDFReader, "workers", cfg.WorkerCount(), "vision", cfg.UseVision)
 	return server.Run(ctx, onListen)
 }
+
+// cloudPoll is the pause between looks at a job of LlamaParse.
+const cloudPoll = 2 * time.Second
 
 // heartbeat is after what time an event stream says something again: proxies cut
 // those that are silent for a minute.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signpost.internal/pkg/egress"
+	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/httpserver"
 	"signpost.internal/pkg/provider"
 	"signpost.internal/pkg/telemetry"
@@ -37,6 +38,12 @@ type Config struct {
 	UseVision       bool          `env:"USE_VISION_ANALYSIS" envDefault:"false" doc:"Whether the vision model (VISION_MODEL) describes what pages show beside their words. Its descriptions are marked and kept apart from the text."`
 	VisionMaxPages  int           `env:"VISION_MAX_PAGES" envDefault:"3" doc:"How many pages of a document are described at most: scanned ones first, then those with figures."`
 	VisionTimeout   time.Duration `env:"VISION_TIMEOUT" envDefault:"5m" doc:"How long the describing of a document's pages may take. It counts towards DOCUMENT_TIMEOUT; the text is returned in any case."`
+	WebhookHosts    []string      `env:"WEBHOOK_HOSTS" doc:"Addresses (host:port) that may be told that a job ended, when its sender asks for it. Unset: none. They are told the job's ID and state only."`
+	WebhookSecret   env.Secret    `env:"WEBHOOK_SECRET" doc:"Secret that such messages are signed with. Needed with WEBHOOK_HOSTS."`
+	LlamaParseKey   env.Secret    `env:"LLAMA_PARSE_API_KEY" doc:"Key of LlamaParse, a service on the internet that reads documents. Used only where ALLOW_CLOUD_PARSING is true and a request asks for it with parser=llamaparse."`
+	CloudParsing    bool          `env:"ALLOW_CLOUD_PARSING" envDefault:"false" doc:"Whether requests may choose to have a document sent to LlamaParse. It leaves this machine then."`
+	LlamaParseURL   string        `env:"LLAMA_PARSE_URL" envDefault:"https://api.cloud.llamaindex.ai" doc:"Address of LlamaParse."`
+	LlamaParseTier  string        `env:"LLAMA_PARSE_TIER" envDefault:"cost_effective" doc:"How thoroughly LlamaParse reads: fast, cost_effective, agentic or agentic_plus."`
 	HTTP            httpserver.Config
 	Provider        provider.Config
 	Telemetry       telemetry.Config
@@ -81,6 +88,15 @@ func (c Config) Validate() []error {
 	}
 	if c.ResultTTL < 0 {
 		bad("RESULT_TTL: %v: a duration from 0s", c.ResultTTL)
+	}
+	if len(c.WebhookHosts) > 0 && c.WebhookSecret == "" {
+		bad("WEBHOOK_SECRET: unset: a secret to sign the messages to WEBHOOK_HOSTS with")
+	}
+	if c.CloudParsing && c.LlamaParseKey == "" {
+		bad("LLAMA_PARSE_API_KEY: unset: the key of LlamaParse, as ALLOW_CLOUD_PARSING is true")
+	}
+	if !slices.Contains([]string{"fast", "cost_effective", "agentic", "agentic_plus"}, c.LlamaParseTier) {
+		bad("LLAMA_PARSE_TIER: %q: fast, cost_effective, agentic or agentic_plus", c.LlamaParseTier)
 	}
 	if c.VisionTimeout <= 0 {
 		bad("VISION_TIMEOUT: %v: a duration above 0s", c.VisionTimeout)

@@ -14,10 +14,11 @@ type Method string
 
 // The methods. Mixed is for documents only.
 const (
-	TextLayer Method = "text_layer" // the file's own characters
-	Tesseract Method = "tesseract"  // optical character recognition
-	Mixed     Method = "mixed"      // pages were read in different ways
-	None      Method = "none"       // nothing was read: a blank page, or a failure
+	TextLayer  Method = "text_layer" // the file's own characters
+	Tesseract  Method = "tesseract"  // optical character recognition
+	LlamaParse Method = "llamaparse" // a service on the internet, where it was asked for
+	Mixed      Method = "mixed"      // pages were read in different ways
+	None       Method = "none"       // nothing was read: a blank page, or a failure
 )
 
 // LineHyphen stands in a page's text where a line ended in a hyphen within a
@@ -103,6 +104,21 @@ type Source struct {
 	Kind Kind
 	// Password opens the file if it is protected.
 	Password string
+}
+
+// Cloud is a service on the internet that reads documents. Its faults are those
+// of the service, or of the file where it says so.
+type Cloud interface {
+	// Parse sends the file and returns its pages in their order.
+	Parse(ctx context.Context, src Source) ([]CloudPage, error)
+	// Host names the service.
+	Host() string
+}
+
+// CloudPage is a page as such a service read it.
+type CloudPage struct {
+	Text   string
+	Failed bool // the service says that it could not read it
 }
 
 // Part is a file that was in another.

@@ -52,6 +52,14 @@ func Kinds() []Kind {
 	return []Kind{PDF, PNG, JPEG, TIFF, WebP, BMP, DOCX, XLSX, HTML, EML, CSV, Text}
 }
 
+// Ending is what the names of files of the kind end in.
+func Ending(k Kind) string {
+	return map[Kind]string{
+		PDF: ".pdf", PNG: ".png", JPEG: ".jpg", TIFF: ".tif", WebP: ".webp", BMP: ".bmp",
+		DOCX: ".docx", XLSX: ".xlsx", HTML: ".html", EML: ".eml", CSV: ".csv", Text: ".txt",
+	}[k]
+}
+
 // SniffLength is how many of a file's first bytes [Sniff] wants to see.
 const SniffLength = 1024
 

@@ -31,6 +31,8 @@ type Options struct {
 	Timeout time.Duration
 	// Vision describes pages; nil for no descriptions.
 	Vision *Vision
+	// Cloud reads documents whose senders ask for it; nil where that is not allowed.
+	Cloud Cloud
 }
 
 // Processor reads documents. It is safe for use by many goroutines.
@@ -113,6 +115,8 @@ type File struct {
 	Name string
 	// Password opens it if it is protected.
 	Password string
+	// Cloud has it read by the service on the internet.
+	Cloud bool
 }
 
 // ReadFile reads a file. Its errors are faults of the file (Invalid, Unsupported,
@@ -126,7 +130,11 @@ func (r *Reading) ReadFile(ctx context.Context, f File) (*Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.clock.left, r.clock.expired = r.processor.options.Timeout, func() { cancel(ErrDeadline) }
-	return r.read(ctx, Source{Path: f.Path, Kind: kind, Password: f.Password})
+	src := Source{Path: f.Path, Kind: kind, Password: f.Password}
+	if f.Cloud {
+		return r.readInCloud(ctx, src)
+	}
+	return r.read(ctx, src)
 }
 
 // Picture draws a page, from 1, of a file into a JPEG file, at most

@@ -44,7 +44,11 @@ func (a *API) classify(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := upload.Read(c.Request.Context(), document.File{Name: form.FileName, Password: form.Get("password")})
+	file := document.File{Name: form.FileName, Password: form.Get("password")}
+	if file.Cloud, err = a.inCloud(form); err != nil {
+		return err
+	}
+	result, err := upload.Read(c.Request.Context(), file)
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,8 @@ type Options struct {
 	MaxPages        int
 	DocumentTimeout time.Duration
 	Vision          bool // whether pages are described by a model
+	Cloud           bool // whether LlamaParse may be chosen
+	Webhooks        bool // whether somebody may be told of a job's end
 	// Heartbeat is after what time an event stream says something again.
 	Heartbeat time.Duration
 }
@@ -123,8 +125,10 @@ func (a *API) Health(ctx context.Context) any {
 	h := Health{
 		Status:            "healthy",
 		ProcessingMethods: a.methods(ctx),
-		Provider:          status.Provider,
-		Model:             status.Model,
+
+		LlamaparseAvailable: a.options.Cloud,
+		Provider:            status.Provider,
+		Model:               status.Model,
 	}
 	h.OCRServiceAvailable = slices.Contains(h.ProcessingMethods, string(document.Tesseract))
 	return h
@@ -143,11 +147,16 @@ func (a *API) methods(ctx context.Context) []string {
 	if a.options.Vision {
 		methods = append(methods, visionDescription)
 	}
+	if a.options.Cloud {
+		methods = append(methods, string(document.LlamaParse))
+	}
 	return methods
 }
 
 type capabilities struct {
 	MediaTypes   []document.Kind `json:"media_types"`
+	Parsers      []string        `json:"parsers"` // what the form field parser may say
+	Webhooks     bool            `json:"webhooks"`
 	Methods      []string        `json:"methods"`
 	PDFReader    string          `json:"pdf_reader"`
 	OCRLanguages []string        `json:"ocr_languages"`
@@ -160,6 +169,8 @@ type capabilities struct {
 func (a *API) capabilities(c *gin.Context) {
 	c.JSON(http.StatusOK, capabilities{
 		MediaTypes:   document.Kinds(),
+		Parsers:      a.parsers(),
+		Webhooks:     a.options.Webhooks,
 		Methods:      a.methods(c.Request.Context()),
 		PDFReader:    a.options.PDFReader,
 		OCRLanguages: a.options.OCRLanguages,
@@ -168,6 +179,31 @@ func (a *API) capabilities(c *gin.Context) {
 		MaxPages:     a.options.MaxPages,
 		Seconds:      a.options.DocumentTimeout.Seconds(),
 	})
+}
+
+// local is the parser that reads documents on this machine.
+const local = "local"
+
+func (a *API) parsers() []string {
+	if a.options.Cloud {
+		return []string{local, string(document.LlamaParse)}
+	}
+	return []string{local}
+}
+
+// inCloud reports whether the form chooses LlamaParse, and fails where that is
+// not allowed.
+func (a *API) inCloud(form httpserver.Form) (bool, error) {
+	detail := "one of " + strings.Join(a.parsers(), ", ")
+	switch parser := form.Get("parser"); {
+	case parser == "" || parser == local:
+		return false, nil
+	case parser == string(document.LlamaParse) && a.options.Cloud:
+		return true, nil
+	case parser == string(document.LlamaParse):
+		detail += "; LlamaParse, to which the document would be sent over the internet, is not allowed here (ALLOW_CLOUD_PARSING)"
+	}
+	return false, &fault.Error{Kind: fault.Invalid, Detail: "The document cannot be read in the way that was asked for.", Fields: []fault.Field{{Name: "parser", Detail: detail}}}
 }
 
 type processed struct {
@@ -274,6 +310,9 @@ func (a *API) process(c *gin.Context) error {
 		return err
 	}
 	file := document.File{Name: fields.FileName, Password: fields.Get("password")}
+	if file.Cloud, err = a.inCloud(fields); err != nil {
+		return err
+	}
 	understanding, err := asked(fields, "understand")
 	if err != nil {
 		return err

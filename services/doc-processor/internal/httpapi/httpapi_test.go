@@ -81,7 +81,7 @@ func newServer(t *testing.T, change func(*worker.Options, *document.Options)) ht
 	api := httpapi.New(httpapi.Options{
 		Documents: processor, Jobs: background, Heartbeat: time.Hour, OCR: func(context.Context) error { return nil },
 		Model: noModel{}, Version: "test", PDFReader: "pdfium", OCRLanguages: []string{"eng", "cym"},
-		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute, Vision: docs.Vision != nil,
+		MaxUpload: 8 << 20, MaxPages: 5000, DocumentTimeout: time.Minute, Vision: docs.Vision != nil, Cloud: docs.Cloud != nil,
 	})
 	server := httpserver.New(httpserver.Options{
 		Logger: slog.New(slog.DiscardHandler), Registry: httpserver.NewRegistry(), Health: api.Health,

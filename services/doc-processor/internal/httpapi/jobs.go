@@ -52,6 +52,7 @@ type jobBody struct {
 	Finished *time.Time        `json:"finished"`
 	Progress *progressBody     `json:"progress"` // null once it is finished
 	Problem  *problem.Document `json:"problem"`  // null unless it failed
+	Webhook  string            `json:"webhook,omitempty"`
 }
 
 type progressBody struct {
@@ -70,6 +71,9 @@ type settledBody struct {
 
 func toJob(j job.Job, p document.Progress) jobBody {
 	b := jobBody{ID: j.ID, State: j.State, Name: j.Name, SHA256: j.SHA256, Bytes: j.Bytes, Created: j.Created, Problem: j.Problem}
+	if j.Webhook != "" {
+		b.Webhook = cmp.Or(string(j.Told), "pending")
+	}
 	if j.State.Finished() {
 		b.Finished = &j.Finished
 	} else {
@@ -102,7 +106,10 @@ func (a *API) createJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	order := job.Order{Name: fields.FileName, Password: fields.Get("password")}
+	order := job.Order{Name: fields.FileName, Password: fields.Get("password"), Webhook: fields.Get("webhook")}
+	if order.Cloud, err = a.inCloud(fields); err != nil {
+		return err
+	}
 	if order.Understand, err = asked(fields, "understand"); err != nil {
 		return err
 	}

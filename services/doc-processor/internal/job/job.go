@@ -4,6 +4,7 @@
 package job
 
 import (
+	"context"
 	"time"
 
 	"signpost.internal/pkg/problem"
@@ -34,6 +35,11 @@ type Job struct {
 	Created time.Time
 	// Understand is whether the result is to say what the document is.
 	Understand bool `json:",omitempty"`
+	// Cloud is whether a service on the internet is to read it.
+	Cloud bool `json:",omitempty"`
+	// Webhook is the address that is told of its end, Told how that went.
+	Webhook string `json:",omitempty"`
+	Told    Told   `json:",omitempty"`
 	// Finished and Took, the time of the reading, are zero before the end.
 	Finished time.Time
 	Took     time.Duration
@@ -50,6 +56,25 @@ type Order struct {
 	// Password opens it if it is protected. It is kept until the file is read.
 	Password   string
 	Understand bool
+	Cloud      bool
+	Webhook    string // the address that is told of the job's end; empty for none
+}
+
+// Told says whether a job's webhook knows of its end.
+type Told string
+
+// What may have become of it. The empty value is for not yet.
+const (
+	Delivered   Told = "delivered"
+	Undelivered Told = "failed" // after all attempts
+)
+
+// Webhook tells addresses of the ends of jobs.
+type Webhook interface {
+	// Check says whether the address may be told.
+	Check(address string) error
+	// Send tells the address, and tries again for a while.
+	Send(ctx context.Context, address, id, state string) error
 }
 
 // Receipt is what was deleted.

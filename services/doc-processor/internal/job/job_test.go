@@ -3,6 +3,7 @@ package job_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -306,5 +307,95 @@ func TestResultsExpire(t *testing.T) {
 	})
 	if left, _ := filepath.Glob(filepath.Join(dir, "jobs", "[^.]*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// hook notes what it is told; with hold it is not told until it is let go.
+type hook struct {
+	told chan string
+	hold chan struct{}
+	err  error
+}
+
+func (h *hook) Check(address string) error {
+	if address == "bad" {
+		return fault.New(fault.Invalid, "Bad.")
+	}
+	return nil
+}
+
+func (h *hook) Send(ctx context.Context, address, id, state string) error {
+	if h.hold != nil {
+		select {
+		case <-h.hold:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	h.told <- address + " " + id + " " + state
+	return h.err
+}
+
+func order(t *testing.T, m *job.Manager, o job.Order) (job.Job, error) {
+	t.Helper()
+	d, err := m.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Discard()
+	if _, err := d.Write([]byte(pdf)); err != nil {
+		t.Fatal(err)
+	}
+	return d.Submit(o)
+}
+
+// A webhook is told once of a job's end, after a restart where it was not told
+// before it, and a password is gone with the reading.
+func TestWebhookIsToldOnce(t *testing.T) {
+	dir := t.TempDir()
+	slow := &hook{told: make(chan string, 9), hold: make(chan struct{})}
+	m := open(t, dir, &engine{}, func(o *job.Options) { o.Webhook = slow })
+	if _, err := order(t, m, job.Order{Name: "a.pdf", Webhook: "bad"}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a bad address: %v", err)
+	}
+	j, err := order(t, m, job.Order{Name: "a.pdf", Webhook: "good", Password: "s£cret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished(t, m, j.ID)
+	if left, err := filepath.Glob(filepath.Join(dir, "jobs", j.ID, "password*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	m.Close()
+	if len(slow.told) > 0 {
+		t.Error("told while it was held")
+	}
+
+	fast := &hook{told: make(chan string, 9), err: errors.New("nobody there")}
+	m = open(t, dir, &engine{}, func(o *job.Options) { o.Webhook = fast })
+	if got, want := <-fast.told, "good "+j.ID+" done"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	for {
+		again, err := m.Get(j.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Told == job.Undelivered {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	m.Close()
+
+	m = open(t, dir, &engine{}, func(o *job.Options) { o.Webhook = fast })
+	m.Close()
+	if len(fast.told) > 0 {
+		t.Error("told again")
+	}
+	m = open(t, dir, &engine{}, nil)
+	defer m.Close()
+	if _, err := order(t, m, job.Order{Name: "a.pdf", Webhook: "good"}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("where nobody may be told: %v", err)
 	}
 }

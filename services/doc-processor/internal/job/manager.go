@@ -32,6 +32,8 @@ type Options struct {
 	Logger    *slog.Logger
 	// Ended is called when a job is finished; nil calls nothing.
 	Ended func(context.Context, Job)
+	// Webhook tells of the ends of jobs; nil where nobody may be told.
+	Webhook Webhook
 }
 
 // Manager keeps the jobs. It is safe for use by many goroutines.
@@ -110,6 +112,7 @@ func (m *Manager) recover() error {
 			continue
 		}
 		m.jobs[j.ID] = &running{job: j, ended: closed()}
+		m.tell(m.jobs[j.ID])
 	}
 	slices.SortFunc(open, func(a, b Job) int { return a.Created.Compare(b.Created) })
 	for _, j := range open {
@@ -184,8 +187,11 @@ func (d *Draft) Discard() {
 // program. A file that is of no kind that is read fails as [document.KindOf] says.
 func (d *Draft) Submit(o Order) (Job, error) {
 	j := Job{
-		ID: rand.Text(), Name: o.Name, Understand: o.Understand, SHA256: hex.EncodeToString(d.digest.Sum(nil)), Bytes: d.bytes,
+		ID: rand.Text(), Name: o.Name, Understand: o.Understand, Cloud: o.Cloud, Webhook: o.Webhook, SHA256: hex.EncodeToString(d.digest.Sum(nil)), Bytes: d.bytes,
 		State: Queued, Created: time.Now().UTC(),
+	}
+	if err := d.manager.checkWebhook(o.Webhook); err != nil {
+		return Job{}, err
 	}
 	if err := errors.Join(d.file.Sync(), d.file.Close()); err != nil {
 		return Job{}, jobfolder.Storage(err)
@@ -212,6 +218,16 @@ func (d *Draft) Submit(o Order) (Job, error) {
 	}
 	m.begin(j, d.reading)
 	return j, nil
+}
+
+func (m *Manager) checkWebhook(address string) error {
+	switch {
+	case address == "":
+		return nil
+	case m.o.Webhook == nil:
+		return &fault.Error{Kind: fault.Invalid, Detail: "No message can be sent to this address.", Fields: []fault.Field{{Name: "webhook", Detail: "nobody may be told of a job's end here: WEBHOOK_HOSTS lists no address"}}}
+	}
+	return m.o.Webhook.Check(address)
 }
 
 func (m *Manager) dir(id string) string { return filepath.Join(m.o.Dir, id) }
@@ -247,7 +263,7 @@ func (m *Manager) run(ctx context.Context, r *running) {
 		return
 	}
 	start := time.Now()
-	file := document.File{Path: filepath.Join(m.dir(j.ID), fileName), Name: j.Name}
+	file := document.File{Path: filepath.Join(m.dir(j.ID), fileName), Name: j.Name, Cloud: j.Cloud}
 	if err := jobfolder.Load(filepath.Join(m.dir(j.ID), passwordName), &file.Password); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		m.finish(ctx, r, j, jobfolder.Storage(err))
 		return
@@ -289,6 +305,33 @@ func (m *Manager) finish(ctx context.Context, r *running, j Job, failure error) 
 	if m.o.Ended != nil {
 		m.o.Ended(ctx, j)
 	}
+	m.tell(r)
+}
+
+// tell has the job's webhook told that it is finished, in the background: a run
+// of the program that ends before it is told leaves it to the next.
+func (m *Manager) tell(r *running) {
+	j := m.snapshot(r)
+	if j.Webhook == "" || j.Told != "" || m.o.Webhook == nil {
+		return
+	}
+	m.work.Go(func() {
+		err := m.o.Webhook.Send(m.ctx, j.Webhook, j.ID, string(j.State))
+		if m.ctx.Err() != nil {
+			return
+		}
+		j.Told = Delivered
+		if err != nil {
+			j.Told = Undelivered
+			m.o.Logger.WarnContext(m.ctx, "a webhook could not be told of a job's end", "job", j.ID, "error", err)
+		}
+		if _, gone := m.find(j.ID); gone != nil {
+			return // the job was deleted meanwhile
+		}
+		if err := m.update(r, j); err != nil {
+			m.o.Logger.WarnContext(m.ctx, "it could not be stored that a webhook was told", "job", j.ID, "error", err)
+		}
+	})
 }
 
 // update notes the job in memory in any case, and on disk.

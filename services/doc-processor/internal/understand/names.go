@@ -42,7 +42,7 @@ func (n *names) suggest(p Part, kind document.Kind) string {
 	if len(stem) > longestName {
 		stem = strings.ToValidUTF8(stem[:longestName], "")
 	}
-	ending := endings[kind]
+	ending := document.Ending(kind)
 	for i := 1; ; i++ {
 		name := stem + ending
 		if i > 1 {
@@ -53,12 +53,6 @@ func (n *names) suggest(p Part, kind document.Kind) string {
 			return name
 		}
 	}
-}
-
-// endings are those of the formats, whatever the file's own name ends in.
-var endings = map[document.Kind]string{
-	document.PDF: ".pdf", document.PNG: ".png", document.JPEG: ".jpg", document.TIFF: ".tif", document.WebP: ".webp", document.BMP: ".bmp",
-	document.DOCX: ".docx", document.XLSX: ".xlsx", document.HTML: ".html", document.EML: ".eml", document.CSV: ".csv", document.Text: ".txt",
 }
 
 // plain is the words with hyphens between them and nothing else.
