@@ -52,8 +52,8 @@ var kinds = []kind{
 	{"fine", CourtDocument, PriorityDebt, join(
 		signs(10, `notice of fine`, `collection order`, `fines? account number`), signs(4, `you were convicted`, `victim surcharge`), signs(2, `magistrates' court`))},
 	{"enforcement_notice", DebtLetter, PriorityDebt, join(
-		signs(10, `notice of enforcement`, `controlled goods agreement`, `removal notice`),
-		signs(5, `certificated enforcement agents?`, `writ of control`, `paragraph 7 schedule 12`, `high court enforcement`), signs(2, `enforcement agents? will`, `compliance (?:stage )?fee`))},
+		signs(10, `notice of enforcement`, `enforcement agent notice`, `controlled goods agreement`, `removal notice`, `to remove goods`),
+		signs(5, `certificated enforcement agents?`, `writ of control`, `paragraph 7 schedule 12`, `high court enforcement`), signs(3, `enforcement agents? will`, `enforcement services`, `removing your goods`), signs(2, `liability order`, `compliance (?:stage )?fee`))},
 	{"statutory_demand", CourtDocument, NonPriorityDebt, join(
 		signs(10, `statutory demand`), signs(4, `section 268`, `bankruptcy petition`))},
 	{"bankruptcy_petition", CourtDocument, NonPriorityDebt, signs(10, `creditor's bankruptcy petition`, `hearing of the petition`)},
@@ -69,7 +69,7 @@ var kinds = []kind{
 	{"letter_before_claim", DebtLetter, NonPriorityDebt, join(
 		signs(9, `letter of claim`, `letter before (?:claim|action)`), signs(5, `pre-action protocol`))},
 	{"disconnection_warning", UtilityBill, PriorityDebt, join(
-		signs(6, `warrant to enter your home`, `disconnect your supply`, `fit a prepayment meter`, `notice of disconnection`), signs(3, `final notice before action`), signs(2, `electricity|gas\b`))},
+		signs(6, `warrant to enter your home`, `disconnect your supply`, `(?:fit|install) a prepayment meter`, `notice of disconnection`, `warrant of entry`, `apply for a warrant`), signs(3, `final notice before action`), signs(2, `electricity|gas\b`))},
 	{"mortgage_arrears", DebtLetter, PriorityDebt, join(
 		signs(8, `mortgage (?:account )?(?:is |are )?in arrears`, `mortgage arrears`), signs(4, `mortgage account`), signs(2, `mortgage`))},
 	{"hire_purchase_arrears", DebtLetter, PriorityDebt, join(
@@ -81,7 +81,7 @@ var kinds = []kind{
 	{"tv_licence", DebtLetter, PriorityDebt, join(
 		signs(9, `tv licensing`), signs(3, `tv licen[cs]e`))},
 	{"council_tax_reminder", CouncilTaxBill, PriorityDebt, join(
-		signs(11, `council tax reminder`, `council tax - final notice`, `council tax final notice`), signs(4, `lost? (?:the|your) right to pay by instalments`), signs(2, `council tax`))},
+		signs(11, `council tax reminder`, `council tax - final notice`, `council tax\b.{0,20}final notice`), signs(4, `lost? (?:the|your) right to pay by instalments`), signs(2, `council tax`))},
 	{"council_tax_bill", CouncilTaxBill, PriorityDebt, join(
 		signs(10, `council tax bill`), signs(3, `property band`, `council tax band`, `single person discount`), signs(2, `council tax`))},
 	{"default_notice", DebtLetter, NonPriorityDebt, join(
@@ -105,10 +105,11 @@ var kinds = []kind{
 	{"debt_relief_order", CourtDocument, NonPriorityDebt, signs(10, `debt relief order`)},
 	{"loan_agreement", LoanAgreement, NonPriorityDebt, join(
 		signs(10, `(?:fixed-sum )?loan agreement`, `credit agreement regulated by`), signs(3, `amount of credit`, `representative apr`, `total amount payable`))},
+	{"loan_statement", LoanAgreement, NonPriorityDebt, signs(10, `statement of your .{0,20}loan`, `loan statement`, `statement of your (?:fixed-sum )?credit agreement`)},
 	{"energy_bill", UtilityBill, PriorityDebt, join(
 		signs(5, `electricity and gas bill`, `(?:gas|electricity|energy) (?:bill|statement)`), signs(3, `standing charges?`, `\bkWh\b`, `gas used`), signs(2, `electricity`, `\bgas\b`))},
 	{"water_bill", UtilityBill, NonPriorityDebt, join(
-		signs(6, `water and sewerage charges`, `water bill`, `water charges? for`), signs(3, `sewerage`))},
+		signs(6, `water and sewerage charges`, `water bill`, `water charges? for`), signs(3, `sewerage`, `water supply`, `surface water`), signs(1, `\bwater\b`))},
 	{"phone_bill", UtilityBill, NonPriorityDebt, signs(6, `(?:phone|mobile|broadband) bill`, `your (?:mobile|broadband) (?:bill|account)`)},
 	{"credit_card_statement", CreditCardStatement, NonPriorityDebt, join(
 		signs(10, `(?:credit|store) card statement`), signs(4, `minimum payment`), signs(2, `credit limit`, `card number`))},
@@ -119,8 +120,8 @@ var kinds = []kind{
 	{"income_evidence", IncomeEvidence, Income, join(
 		signs(7, `student finance`, `entitlement letter`, `\bP60\b`, `pension statement`, `contract of employment`), signs(3, `maintenance loan`, `your (?:annual )?salary`))},
 	{"debt_collection", DebtLetter, NonPriorityDebt, join(
-		signs(5, `collect(?:ions?|ing)? (?:team|agency|department|the above debt)`, `debt (?:collection|recovery|purchas)`, `original creditor`, `balance outstanding`, `instructed to collect`),
-		signs(3, `our client\b`, `you owe`, `outstanding (?:balance|debt)`, `overdue`, `arrears`))},
+		signs(8, `our client: `), signs(5, `collect(?:ions?|ing)? (?:team|agency|department|the above debt)`, `debt (?:collection|recovery|purchas)`, `original creditor`, `balance outstanding`, `instructed to collect`, `passed to our solicitors`, `money you owe`),
+		signs(3, `(?:recover(?:y|ies)|collections|portfolio)\b`, `original (?:company|account)`, `still outstanding`, `county court judgment`, `our client\b`, `you owe`, `outstanding (?:balance|debt)`, `overdue`, `arrears`))},
 	{"invoice", ExpenditureEvidence, Expenditure, join(
 		signs(8, `\binvoice\b`), signs(4, `receipt\b`), signs(2, `amount due`))},
 }
@@ -128,6 +129,13 @@ var kinds = []kind{
 const (
 	firstLines = 6 // in which a document says what it is
 	leastScore = 6 // below which it is "other"
+)
+
+// general is the kind whose signs are in every creditor's letter: another one
+// with a clear score is the better answer, unless they are far more.
+const (
+	general = "debt_collection"
+	clear   = 11
 )
 
 // pressing are the debts that make a letter about them one of priority, whoever
@@ -166,7 +174,7 @@ func (t *text) classify() verdict {
 			v.evidence = append(v.evidence, [2]int{at[0], at[1]})
 		}
 		all += v.score
-		if v.score > best.score {
+		if v.score > best.score && (k.name != general || best.score < clear || 2*v.score > 3*best.score) {
 			best = v
 		}
 	}

@@ -19,18 +19,21 @@ type limit struct {
 }
 
 func limitOf(weight int, words string) limit {
-	words = strings.NewReplacer("DATE", someDay+`(`+datePattern+`)`, "TIME", `(`+count+`\s+(?:working\s+)?(?:calendar\s+)?(?:days?|weeks?|months?))`, " ", `\s+`, "[^.]", `(?:[^.]|\.\d)`).Replace(words)
+	words = strings.NewReplacer("DATE", someDay+`(`+datePattern+`)`, "TIME", `(`+count+`\s+(?:working\s+)?(?:calendar\s+)?(?:hours?|days?|weeks?|months?))`, " ", `\s+`, "[^.]", `(?:[^.]|\.\d)`).Replace(words)
 	return limit{weight, regexp.MustCompile(`(?is)` + words)}
 }
 
 // doing are the things that a reader may have to do.
-const doing = `\b(?:pay|paid|payment|payable|reply|respond|return|contact|call|deal|file|arrangement|arrears|clear|bring|settle|appeal|complete|repay|received|reach us|hear from you|disagree|look at it|agree)\b`
+const doing = `\b(?:pay|paying|paid|payment|payable|reply|respond|return|contact|call|deal|file|arrangement|arrears|clear|bring|settle|appeal|complete|repay|received|reach us|hear from you|disagree|look at it|agree)\b`
 
 var limits = []limit{
 	limitOf(100, `\b(?:will be heard|hearing|appear|summoned|evict you|attend|evict)\b.{0,120}?\bon:? DATE`),
 	limitOf(90, `required to leave.{0,60}?\b(?:after|by|before) DATE`),
 	limitOf(88, `not begin (?:earlier than|before|until(?: after)?) DATE`),
 	limitOf(88, `may be begun (?:on or )?after DATE`),
+	limitOf(86, `take notice that on DATE`),
+	limitOf(76, `\buntil DATE (?:to|at the latest)\b`),
+	limitOf(74, `\bperiod of TIME (?:beginning|starting)`),
 	limitOf(80, doing+`[^.]{0,160}?\b(?:by|before|no later than|on or before|not later than) DATE`),
 	limitOf(78, `\b(?:unless|if)\b[^.]{0,120}?\b(?:by|before) DATE`),
 	limitOf(72, doing+`[^.]{0,160}?\b(?:within|in the next) TIME`),
@@ -139,6 +142,8 @@ func reckon(words string, letter Field) *string {
 	switch unit := fields[len(fields)-1]; {
 	case strings.HasPrefix(unit, "day"):
 		day = day.AddDate(0, 0, n)
+	case strings.HasPrefix(unit, "hour"):
+		return nil
 	case strings.HasPrefix(unit, "week"):
 		day = day.AddDate(0, 0, 7*n)
 	default:

@@ -10,20 +10,23 @@ import (
 // counts.
 var (
 	creditorLabels = []string{
-		`name of (?:the )?claimant`, `claimant(?: \(name and address\))?`, `applicant`, `creditor`, `name of (?:the )?landlord`, `(?:\d\. )?landlord`, `lender`,
+		`name of (?:the )?claimant`, `claimant(?: \(name and address\))?`, `applicant`, `creditor`, `name of (?:the )?landlord`, `landlord`, `lender`,
 	}
 	clientLabels = []string{
-		`name of (?:the )?defendant`, `defendant(?: \(name and address\))?`, `respondent`, `tenant`, `borrower`, `customer name`, `account holder`, `employee(?: name)?`, `to the employer of`, `(?:\d\. )?to`,
+		`name of (?:the )?defendant`, `defendant(?: \(name and address\))?`, `respondent`, `tenant`, `borrower`, `customer(?: name)?`, `member(?: name)?`, `account name`, `patient(?: name)?`, `account holder`, `employee(?: name)?`, `to the employer of`, `to`,
 	}
-	originalLabels = []string{`original creditor`, `our client`, `previous owner`, `original lender`}
+	originalLabels = []string{`original creditor`, `our client`, `on behalf of`, `previous owner`, `original (?:lender|company)`}
 )
+
+// numbering may stand before a label on a form.
+const numbering = `(?:\d{1,2}\.\s*|\([a-z\d]\)\s*)?`
 
 // party finds a name behind one of the labels: in the same cell behind a colon,
 // in the next cell, or on the next line.
 func (t *text) party(labels []string) (Field, bool) {
 	for _, words := range labels {
-		alone := regexp.MustCompile(`(?i)^` + words + `:?$`)
-		within := regexp.MustCompile(`(?i)^` + words + `\s*:\s+(.+)$`)
+		alone := regexp.MustCompile(`(?i)^` + numbering + words + `:?$`)
+		within := regexp.MustCompile(`(?i)^` + numbering + words + `\s*:\s+(.+)$`)
 		for n, l := range t.lines {
 			for i, c := range l.cells {
 				if m := within.FindStringSubmatchIndex(c.text); m != nil {
@@ -31,7 +34,7 @@ func (t *text) party(labels []string) (Field, bool) {
 						return f, true
 					}
 				}
-				if !alone.MatchString(c.text) || words == `(?:\d\. )?to` && !strings.HasSuffix(c.text, ":") {
+				if !alone.MatchString(c.text) || words == "to" && !strings.HasSuffix(c.text, ":") {
 					continue
 				}
 				if i+1 < len(l.cells) {
@@ -78,14 +81,18 @@ var (
 	titled = regexp.MustCompile(`(?i)^(?:(?:mr|mrs|ms|miss|mx|dr|rev|prof)\.?(?:\s+(?:and|&)\s+(?:mr|mrs|ms|miss|mx|dr)\.?)?)\s+[A-Z][\p{L}'’.\- ]*(?:\s+(?:and|&)\s+(?:mr|mrs|ms|miss|mx|dr)\.?\s+[\p{L}'’.\- ]+)?$`)
 	// plainName is two to four words with capitals.
 	plainName = regexp.MustCompile(`^\p{Lu}[\p{L}'’.\-]+(?:\s+(?:\p{Lu}[\p{L}'’.\-]*|&|and)){1,3}$`)
-	salute    = regexp.MustCompile(`(?m)^\s*Dear\s+([^,\n]+?)[,.]?\s*$`)
+	salute    = regexp.MustCompile(`(?m)^\s*(?:Dear|Hello|Hi)\s+([^,\n]+?)[,.]?\s*$`)
 	statement = regexp.MustCompile(`(?i)statement for ((?:[A-Z][\p{L}'’.\-]+ ?){2,4})`)
 	// organisation are words in the names of those who write.
 	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|cyf|bank|council|energy|power|water|gas|association|homes|housing|society|revenue|department|dwp|hmrc|services?|solutions|hospital|trust|nursery|court|credit|enforcement|licensing|collections?|recover(?:y|ies)|finance|financial|group|lettings?|estates?|co|company|pension|university|college|school|insurance|loans?|mortgages?|management|partners(?:hip)?|solicitors|legal|agency|authority|awards|cards?|catalogue|parking|telecom|mobile|broadband|merchants|care|stores)\b`)
 	// title are words of lines that name the document, not the sender.
-	title = regexp.MustCompile(`(?i)\b(?:claim form|notice|statement|bill|invoice|pay ?slip|advice|summons|demand|letter|order|agreement|judgment|form \w+|proposal|reminder|warning|decision|overpayment|arrears|charges|in the)\b`)
+	title = regexp.MustCompile(`(?i)\b(?:claim form|notice|statement|bill|invoice|pay ?slip|advice|summons|demand|letter|order|agreement|judgment|form \w+|proposal|reminder|warning|decision|overpayment|arrears|charges|in the|section \d+|act \d{4})\b`)
+	// place are words in lines of an address.
+	place = regexp.MustCompile(`(?i)\b(?:hall|centre|house|street|road|lane|buildings?|park|way|court|floor|unit|box|square|quay|close|avenue|forge|cottages?|terrace|mill|farm)\b`)
 	// department ends the name of a council where its department begins.
 	department = regexp.MustCompile(`^(.*?\bCouncil)\b.+$`)
+	// broken are names that stand on several lines.
+	broken = regexp.MustCompile(`(?i)\b(?:department\s+for\s+work\s+(?:and|&)\s+pensions|hm\s+revenue\s+(?:and|&)\s+customs)\b`)
 	// court names the court that fined somebody.
 	court = regexp.MustCompile(`(?i)^[A-Z][\w' ]+ magistrates' court$`)
 )
@@ -106,7 +113,7 @@ func (t *text) creditor(k kind) Field {
 	}
 	switch k.name {
 	case "enforcement_notice":
-		if f, ok := t.party([]string{`creditor`, `claimant`, `our client`}); ok {
+		if f, ok := t.party([]string{`creditor`, `claimant`, `(?:our )?client`}); ok {
 			return f
 		}
 	case "statutory_demand":
@@ -138,6 +145,13 @@ func (t *text) matched(label string, pattern *regexp.Regexp) (Field, bool) {
 // letterhead finds the sender in the first lines: the first that names an
 // organisation, or else the first that is no title, person or address.
 func (t *text) letterhead() Field {
+	// Names that letterheads break over lines.
+	if len(t.lines) > 0 {
+		end := t.lines[min(len(t.lines), letterheadLines)-1].to
+		if at := broken.FindStringIndex(t.all[:end]); at != nil {
+			return t.found("letterhead", at[0], at[1])
+		}
+	}
 	fallback := Field{}
 	for n, l := range t.lines {
 		if n == letterheadLines {
@@ -152,6 +166,9 @@ func (t *text) letterhead() Field {
 			continue
 		}
 		from, to := c.from, c.to
+		if before, after, ok := strings.Cut(words, " - "); ok && title.MatchString(after) {
+			words, to = before, from+len(before)
+		}
 		if m := department.FindStringSubmatchIndex(words); m != nil {
 			to = from + m[3]
 		}
@@ -182,6 +199,9 @@ func (t *text) client(creditor Field) Field {
 	if f, ok := t.party(clientLabels); ok {
 		return f
 	}
+	if f, ok := t.party([]string{`(?:full )?name`}); ok && !sameAs(f, creditor) {
+		return f
+	}
 	for _, l := range t.lines {
 		for _, c := range l.cells {
 			words, _, _ := strings.Cut(c.text, ",")
@@ -197,7 +217,7 @@ func (t *text) client(creditor Field) Field {
 	}
 	// A name without a title, above an address.
 	for n, l := range t.lines {
-		if len(l.cells) != 1 || !plainName.MatchString(l.cells[0].text) || organisation.MatchString(l.cells[0].text) || title.MatchString(l.cells[0].text) {
+		if len(l.cells) != 1 || !plainName.MatchString(l.cells[0].text) || organisation.MatchString(l.cells[0].text) || title.MatchString(l.cells[0].text) || place.MatchString(l.cells[0].text) {
 			continue
 		}
 		f, ok := t.name("address", l.cells[0].from, l.cells[0].to)
@@ -205,7 +225,7 @@ func (t *text) client(creditor Field) Field {
 			continue
 		}
 		below := t.lines[n+1 : min(len(t.lines), n+5)]
-		if slices.ContainsFunc(below, func(l line) bool { return postcode.MatchString(l.text()) }) && strings.ContainsAny(below[0].text(), "0123456789") ||
+		if slices.ContainsFunc(below, func(l line) bool { return postcode.MatchString(l.text()) }) && strings.ContainsAny(textOf(below[:min(2, len(below))]), "0123456789") ||
 			n < letterheadLines && slices.ContainsFunc(below[:min(1, len(below))], func(l line) bool { return period.MatchString(l.text()) }) {
 			return f
 		}
@@ -216,6 +236,14 @@ func (t *text) client(creditor Field) Field {
 		}
 	}
 	return missing("no person stands above an address, in a salutation or under a name such as \"Defendant\"")
+}
+
+func textOf(lines []line) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l.text() + "\n")
+	}
+	return b.String()
 }
 
 func sameAs(a, b Field) bool {

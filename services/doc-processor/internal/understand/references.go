@@ -36,7 +36,7 @@ var referenceLabels = []referenceLabel{
 }
 
 // otherNumbers are numbers that name something else.
-var otherNumbers = regexp.MustCompile(`(?i)(?:fee account|previous (?:account|reference)|sort code|vehicle registration|telephone|tel|phone|company|their)\s*(?:number|no|reference|ref)?\.?\s*[:.]?\s*$`)
+var otherNumbers = regexp.MustCompile(`(?i)(?:fee account|(?:previous|original) (?:account|reference)|client|sort code|vehicle registration|telephone|tel|phone|company|their)\s*(?:number|no|reference|ref)?\.?\s*[:.]?\s*$`)
 
 // reference is capitals and figures, in groups, with a figure in the first two.
 var reference = regexp.MustCompile(`^[A-Z0-9][A-Z0-9]*(?:[ /.\-][A-Z0-9]+)*`)
