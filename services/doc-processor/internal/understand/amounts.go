@@ -27,6 +27,9 @@ type amount struct {
 	after    string
 }
 
+// torn is what follows an amount that was torn apart in reading: "£356. 90".
+var torn = regexp.MustCompile(`^[.,] ?\d`)
+
 var dateAtEnd = regexp.MustCompile(`(?i)\s*(?:at|on|as at)?\s*` + datePattern + `[\s|:]*$`)
 
 const (
@@ -91,6 +94,9 @@ func (t *text) amountDue(k kind, all []amount) Field {
 	for i, a := range all {
 		count[*a.Value] = true
 		s := 0
+		if torn.MatchString(a.after) {
+			continue
+		}
 		for _, d := range due {
 			if d.pattern.MatchString(a.before) {
 				s = d.weight
@@ -119,7 +125,7 @@ func (t *text) amountDue(k kind, all []amount) Field {
 	switch {
 	case best >= 0:
 		return all[best].Field
-	case len(count) == 1:
+	case len(count) == 1 && !torn.MatchString(all[0].after):
 		return all[0].Field
 	case len(all) == 0:
 		return missing("there is no amount in pounds")

@@ -50,6 +50,9 @@ type Page struct {
 	Text   string
 	// Attachment is the name of the attachment that the page is of.
 	Attachment string
+	// Words are the page's words at their places, in the order of the text; none
+	// where the places are not known.
+	Words []Word
 }
 
 // Document is what is to be understood.

@@ -55,7 +55,7 @@ func (t *text) party(labels []string) (Field, bool) {
 
 var (
 	// bracket is a remark behind a name.
-	bracket  = regexp.MustCompile(`\s*\(.*$`)
+	bracket  = regexp.MustCompile(`\s*\(.*$|\s+t/a\s.*$`)
 	postcode = regexp.MustCompile(`\b[A-Z]{1,2}\d[A-Z\d]?\s*\d[A-Z]{2}\b`)
 )
 
@@ -205,6 +205,7 @@ func (t *text) client(creditor Field) Field {
 	for _, l := range t.lines {
 		for _, c := range l.cells {
 			words, _, _ := strings.Cut(c.text, ",")
+			words, _, _ = strings.Cut(words, " t/a ")
 			if titled.MatchString(words) && len(words) < 60 {
 				if f, ok := t.name("address", c.from, c.from+len(words)); ok && !sameAs(f, creditor) {
 					return f

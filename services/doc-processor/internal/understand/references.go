@@ -41,6 +41,9 @@ var otherNumbers = regexp.MustCompile(`(?i)(?:fee account|(?:previous|original) 
 // reference is capitals and figures, in groups, with a figure in the first two.
 var reference = regexp.MustCompile(`^[A-Z0-9][A-Z0-9]*(?:[ /.\-][A-Z0-9]+)*`)
 
+// street is how an address goes on behind its number.
+var street = regexp.MustCompile(`^ \p{Lu}\p{Ll}+`)
+
 // referenceIn returns the length of the reference that text begins with, 0 for
 // none: groups at its end without a figure are words that follow.
 func referenceIn(text string) int {
@@ -50,6 +53,10 @@ func referenceIn(text string) int {
 		if cut < 0 {
 			return 0
 		}
+		m = m[:cut]
+	}
+	// A house number that an address begins with is no part of it.
+	if cut := strings.LastIndexByte(m, ' '); cut > 0 && len(m)-cut <= 4 && street.MatchString(text[len(m):]) {
 		m = m[:cut]
 	}
 	for m != "" {

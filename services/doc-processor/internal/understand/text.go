@@ -13,7 +13,8 @@ type text struct {
 	start []int  // of each page in all, in bytes
 	lines []line
 
-	known string // the kind, once it is known
+	known string           // the kind, once it is known
+	words map[int][]placed // by page, once they were looked for
 }
 
 // kind is the name of the text's kind.
@@ -44,7 +45,7 @@ var (
 )
 
 func newText(pages []Page) *text {
-	t := &text{pages: pages}
+	t := &text{pages: pages, words: map[int][]placed{}}
 	var b strings.Builder
 	for i, p := range pages {
 		if i > 0 {
@@ -78,13 +79,27 @@ func newLine(raw string, at int) line {
 		}
 	}
 	last := 0
+	// What a PDF sets side by side, or line under line, may have become one line:
+	// a label in its middle begins a cell too.
+	begin := func(from, to int) {
+		for _, m := range inner.FindAllStringSubmatchIndex(raw[from:to], -1) {
+			if at := from + m[2]; raw[at] >= 'A' && raw[at] <= 'Z' {
+				add(last, at)
+				last = at
+			}
+		}
+		add(last, to)
+	}
 	for _, g := range gap.FindAllStringIndex(raw, -1) {
-		add(last, g[0])
+		begin(last, g[0])
 		last = g[1]
 	}
-	add(last, len(raw))
+	begin(last, len(raw))
 	return l
 }
+
+// inner is a label within a line: one with a colon, or a date's with the date.
+var inner = regexp.MustCompile(`(?i)\s((?:(?:bill|statement|issue|pay|payment|invoice) date|date(?: issued| of [a-z]+(?: [a-z]+)?)?|borrower|lender|(?:claimant|defendant)(?: \(name and address\))?|creditor|applicant|respondent|tenant|landlord|employee(?: no| number| name)?|(?:payroll|member|customer|account|agreement|claim|licen[cs]e|invoice|card|tenancy)(?: no| number| reference)|(?:client|our|your) ref(?:erence)?|reference|sort code|tax code|tax period|ni number|telephone|tel)\.?\s*:|date(?: issued| of issue)?\s+` + datePattern + `)`)
 
 // text is a line's words, its cells joined.
 func (l line) text() string {
@@ -106,9 +121,14 @@ func (t *text) span(from, to int) *Span {
 		to = min(to, t.start[page+1]-1)
 	}
 	before := utf8.RuneCountInString(t.all[t.start[page]:from])
+	words, ok := t.words[page]
+	if !ok {
+		words = places(t.pages[page].Text, t.pages[page].Words)
+		t.words[page] = words
+	}
 	return &Span{
 		Page: t.pages[page].Number, From: before, To: before + utf8.RuneCountInString(t.all[from:to]),
-		Text: t.all[from:to],
+		Text: t.all[from:to], Box: boxOf(words, from-t.start[page], to-t.start[page]),
 	}
 }
 

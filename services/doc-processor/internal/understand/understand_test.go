@@ -2,6 +2,7 @@ package understand
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -234,6 +235,41 @@ func TestSuggestedNames(t *testing.T) {
 	}
 	if empty := Understand(Document{Pages: []Page{{Number: 1}}, Kind: document.JPEG}); empty.SuggestedName != "undated_other.jpg" || empty.Class != Other || empty.Reason == "" {
 		t.Errorf("%+v", empty.Part)
+	}
+}
+
+// A value's box is that of its words, also where the text has marks between them
+// and words that were mended have no place.
+func TestBoxes(t *testing.T) {
+	page := Page{Number: 1, Text: "# Brightwell Energy\n\n| Total to pay | £214.87 |\n\nthe official bill\n\nPlease pay by 12 May 2025."}
+	x := 0.0
+	for _, w := range []string{"Brightwell", "Energy", "Total", "to", "pay", "£214.87", "the", "of\ufffdcial", "bill", "Please", "pay", "by", "12", "May", "2025."} {
+		page.Words = append(page.Words, Word{w, [4]float64{x, 0.5, x + 0.01, 0.52}})
+		x += 0.05
+	}
+	f := Understand(Document{Pages: []Page{page}}).Fields
+	for name, tc := range map[string]struct {
+		field       Field
+		left, right float64
+	}{"creditor": {f.Creditor, 0, 0.06}, "amount": {f.Amount, 0.25, 0.26}, "deadline": {f.Deadline.Field, 0.6, 0.71}} {
+		if b := tc.field.Span.Box; b == nil || math.Abs(b[0]-tc.left) > 1e-9 || math.Abs(b[2]-tc.right) > 1e-9 || b[1] != 0.5 || b[3] != 0.52 {
+			t.Errorf("%s: %v", name, b)
+		}
+	}
+}
+
+// What a PDF's layout made one line is taken apart at its labels, and an amount
+// that was torn apart is not taken for a smaller one.
+func TestJoinedLines(t *testing.T) {
+	text := "Fixed-sum loan agreement\n\nLender: Quickline Loans Ltd, 200 Canal Street, Dunmere DM4 4DD Borrower: Mr Ryan Cole, 2b Tower Hill Date of agreement: 4 October 2024 Member number: 40117 13 Hill Crescent\n\nTotal amount payable: £1, 548.00"
+	f := Understand(Document{Pages: []Page{{Number: 1, Text: text}}}).Fields
+	for want, got := range map[string]Field{"Quickline Loans Ltd": f.Creditor, "Mr Ryan Cole": f.Client, "2024-10-04": f.Date, "40117": f.Reference} {
+		if got.Value == nil || *got.Value != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+	if f.Amount.Value != nil {
+		t.Errorf("amount %s", *f.Amount.Value)
 	}
 }
 

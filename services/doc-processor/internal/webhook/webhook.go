@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -124,6 +125,11 @@ func (s *Sender) attempt(ctx context.Context, address string, body []byte) error
 	req.Header.Set(SignatureHeader, "sha256="+Sign(s.o.Secret, now, body))
 	response, err := s.http.Do(req)
 	if err != nil {
+		// Without the address, in which there may be a token.
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			return wrapped.Err
+		}
 		return err
 	}
 	defer response.Body.Close()

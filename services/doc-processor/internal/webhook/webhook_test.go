@@ -75,6 +75,13 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is logged of a failure does not hold the address, in which there may be a token.
+func TestErrorsDoNotHoldTheAddress(t *testing.T) {
+	if err := sender(t, nil, "127.0.0.1:1").Send(t.Context(), "http://127.0.0.1:1/?token=s3cret", "J1", "done"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("%v", err)
+	}
+}
+
 // The wait between attempts ends with the program.
 func TestSendEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
