@@ -86,7 +86,15 @@ func (a *API) classifyText(c *gin.Context) error {
 func understood(r *document.Result, taken []string) understand.Result {
 	doc := understand.Document{Kind: r.Kind, Taken: taken}
 	for _, p := range r.Pages {
-		doc.Pages = append(doc.Pages, understand.Page{Number: p.Number, Text: p.Text, Attachment: p.Attachment})
+		page := understand.Page{Number: p.Number, Text: p.Text, Attachment: p.Attachment, Margin: p.Header + "\n" + p.Footer}
+		for _, d := range p.Doubts {
+			page.Doubts = append(page.Doubts, d.Text)
+		}
+		for _, w := range p.Words {
+			b := w.Box.Rounded()
+			page.Words = append(page.Words, understand.Word{Text: w.Text, Box: [4]float64{b.Left, b.Top, b.Right, b.Bottom}})
+		}
+		doc.Pages = append(doc.Pages, page)
 	}
 	return understand.Understand(doc)
 }

@@ -50,6 +50,11 @@ type Page struct {
 	Text   string
 	// Attachment is the name of the attachment that the page is of.
 	Attachment string
+	// Margin is what runs along other pages too and so is no part of the text, as
+	// "Page 2 of 3".
+	Margin string
+	// Doubts are the numbers that were read with doubt.
+	Doubts []string
 	// Words are the page's words at their places, in the order of the text; none
 	// where the places are not known.
 	Words []Word
@@ -82,6 +87,8 @@ type Field struct {
 	Value *string `json:"value"`
 	Label string  `json:"label,omitempty"` // what the document calls it
 	Span  *Span   `json:"span"`
+	// Doubtful is whether a number in it was read with doubt: look at the page.
+	Doubtful bool `json:"doubtful,omitempty"`
 	// Reason says why there is no value.
 	Reason string `json:"reason,omitempty"`
 }

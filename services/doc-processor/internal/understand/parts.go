@@ -97,7 +97,7 @@ func beginning(p Page, before run) []string {
 	if strings.TrimSpace(p.Text) == "" {
 		return nil
 	}
-	if m := pageOf.FindStringSubmatch(p.Text); m != nil {
+	if m := pageOf.FindStringSubmatch(p.Text + "\n" + p.Margin); m != nil {
 		if m[1] == "1" {
 			return []string{"it says that it is " + strings.ToLower(m[0])}
 		}

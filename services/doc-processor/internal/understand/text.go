@@ -2,6 +2,7 @@ package understand
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -136,7 +137,13 @@ func (t *text) span(from, to int) *Span {
 func (t *text) found(label string, from, to int) Field {
 	s := t.span(from, to)
 	value := strings.Join(strings.Fields(s.Text), " ")
-	return Field{Value: &value, Label: label, Span: s}
+	f := Field{Value: &value, Label: label, Span: s}
+	for _, p := range t.pages {
+		if p.Number == s.Page {
+			f.Doubtful = slices.ContainsFunc(p.Doubts, func(d string) bool { return d != "" && strings.Contains(s.Text, d) })
+		}
+	}
+	return f
 }
 
 func missing(reason string) Field { return Field{Reason: reason} }

@@ -273,6 +273,16 @@ func TestJoinedLines(t *testing.T) {
 	}
 }
 
+// A number that OCR was not sure of makes the field doubtful, and a page that
+// says in its margin that it is a later one begins no document.
+func TestDoubtsAndMargins(t *testing.T) {
+	letter := letters(t, "dev")["energy-bill"].text
+	r := Understand(Document{Pages: []Page{{Number: 1, Text: letter, Doubts: []string{"£214.87"}}, {Number: 2, Text: letter, Margin: "Page 2 of 2"}}})
+	if f := r.Fields; !f.Amount.Doubtful || f.Date.Doubtful || len(r.Parts) != 1 {
+		t.Errorf("%+v, %d parts", f.Amount, len(r.Parts))
+	}
+}
+
 func TestReckonedDeadlines(t *testing.T) {
 	for words, want := range map[string]string{
 		"Please pay within 14 days of the date of this letter.":   "2025-06-17",
