@@ -20,6 +20,9 @@ test-engines: ## run the tests of model servers against real ones
 test-qdrant: ## run the tests of the index on a real Qdrant (QDRANT_TEST_URL=http://localhost:6334)
 	@scripts/test-qdrant
 
+test-kill: ## kill the rag-service 100 times during an ingest, and compare the index with an undisturbed one
+	@cd services/rag-service && go test ./internal/app -run '^TestKill$$' -count 1 -v -timeout 30m -kills 100
+
 test-faults: ## print what becomes of a call, for each way in which a model server fails
 	@scripts/tables '^Test(FaultMatrix|BothDown)$$' signpost.internal/pkg/provider
 

@@ -5,10 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
-	"os"
 	"sync"
+	"time"
 
 	"signpost.internal/pkg/daemon"
 	"signpost.internal/pkg/egress"
@@ -20,6 +19,8 @@ import (
 	"signpost.internal/services/rag-service/internal/config"
 	"signpost.internal/services/rag-service/internal/docclient"
 	"signpost.internal/services/rag-service/internal/httpapi"
+	"signpost.internal/services/rag-service/internal/jobs"
+	"signpost.internal/services/rag-service/internal/originals"
 	"signpost.internal/services/rag-service/internal/rag"
 	"signpost.internal/services/rag-service/internal/rerank"
 )
@@ -57,6 +58,20 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	if err != nil {
 		return err
 	}
+	maxUpload := int64(cfg.MaxUploadMB) << 20
+	queue, err := jobs.Open(ctx, jobs.Options{
+		Dir: dir, DatabaseURL: cfg.DatabaseURL.Reveal(), Dialer: dialer, Logger: logger, Workers: cfg.IngestWorkers, Most: cfg.IngestQueue,
+		Timeout: cfg.DocumentTimeout + storing,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, queue.Close()) }()
+	kept, err := originals.Open(dir, cfg.OriginalsURL)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kept.Close()) }()
 	index, kind, err := openIndex(ctx, cfg, dir, dialer, logger)
 	if err != nil {
 		return err
@@ -69,13 +84,15 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		return err
 	}
 	defer reader.Close()
-	maxUpload := int64(cfg.MaxUploadMB) << 20
 	options := rag.Options{
 		Index: index, Reader: reader, Generator: model, Embedder: model, Logger: logger,
-		ManualsPath: cfg.ManualsPath, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
+		Queue: queue, Originals: kept, Shared: cfg.DatabaseURL != "" || cfg.OriginalsURL != "",
+		ManualsPath: cfg.ManualsPath, Watch: cfg.ManualsWatch, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
 	}
 	checks := []httpserver.Check{
 		{Name: "index", Required: true, Probe: index.Ping, Detail: func(context.Context) any { return map[string]string{"kind": kind} }},
+		{Name: "jobs", Probe: queue.Ping},
+		{Name: "originals", Probe: kept.Ping},
 		{Name: "doc_processor", Probe: reader.Ping},
 		modelapi.Check(model, provider.TextRoute),
 	}
@@ -107,44 +124,30 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 	modelapi.Register(server.Router(), model)
 	logger.InfoContext(ctx, "starting", "provider", model.Provider(), "model", model.Model())
 
+	if err := queue.Start(ctx, service.Work); err != nil {
+		return err
+	}
 	var background sync.WaitGroup
-	defer background.Wait()
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	defer func() {
+		stop()
+		background.Wait()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopping)
+		defer cancel()
+		err = errors.Join(err, queue.Stop(limited))
+	}()
 	return server.Run(ctx, func(addr net.Addr) {
 		if onListen != nil {
 			onListen(addr)
 		}
-		if wanted(cfg) {
-			background.Go(func() { ingest(ctx, service, logger) })
-		}
+		background.Go(func() { service.Run(ctx, cfg.IngestOnStart) })
 	})
 }
 
-// wanted reports whether the manuals are to be ingested now.
-func wanted(cfg config.Config) bool {
-	if !cfg.IngestOnStart || cfg.ManualsPath == "" {
-		return false
-	}
-	info, err := os.Stat(cfg.ManualsPath)
-	return err == nil && info.IsDir()
-}
-
-// ingest brings the index in line with the folder of manuals. It also heals an
-// ingest that was cut short by the end of the process.
-func ingest(ctx context.Context, service *rag.Service, logger *slog.Logger) {
-	report, err := service.IngestFolder(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		logger.ErrorContext(ctx, "the manuals were not ingested", "error", err)
-		return
-	}
-	counts := map[rag.Status]int{}
-	for _, o := range report.Outcomes {
-		counts[o.Status]++
-	}
-	logger.InfoContext(ctx, "manuals ingested", "new", counts[rag.Success], "unchanged", counts[rag.Unchanged],
-		"failed", counts[rag.Failed], "skipped", counts[rag.Skipped])
-}
+const (
+	// storing is how long cutting, embedding and storing a document may take, its
+	// reading not included.
+	storing = 30 * time.Minute
+	// stopping is how long running jobs have to stop at the end.
+	stopping = 10 * time.Second
+)

@@ -141,7 +141,7 @@ func TestEndToEnd(t *testing.T) {
 		Status string
 		Checks []struct{ Name, Status string }
 	}
-	if status := call(t, http.MethodGet, url+"/ready", "", &ready); status != http.StatusOK || ready.Status != "degraded" || ready.Checks[2].Status != "failed" {
+	if status := call(t, http.MethodGet, url+"/ready", "", &ready); status != http.StatusOK || ready.Status != "degraded" || ready.Checks[4].Status != "failed" {
 		t.Errorf("ready %d %+v", status, ready)
 	}
 	stop()

@@ -34,6 +34,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"RERANK_URL": "localhost", "RERANK_API": "grpc", "RERANK_TIMEOUT": "0s",
 		"QDRANT_URL": "localhost:6334", "QDRANT_PREFIX": "A_", "QDRANT_SHARDS": "-1", "QDRANT_REPLICAS": "0", "QDRANT_WRITE_CONSISTENCY": "5",
 		"QDRANT_QUANTIZATION": "int4", "QDRANT_TIMEOUT": "0s", "QDRANT_WRITE_TIMEOUT": "-1s",
+		"MANUALS_WATCH": "1ms", "ORIGINALS_URL": "s3://bucket", "DATABASE_URL": "mysql://me:word@host/db", "INGEST_QUEUE": "0", "INGEST_WORKERS": "0",
 	})
 	if err == nil {
 		t.Fatal("all of that is accepted")
@@ -41,11 +42,14 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	for _, name := range []string{
 		"RAG_SERVICE_PORT", "DOC_PROCESSOR_URL", "QUERY_TIMEOUT", "INGEST_TIMEOUT", "DOCUMENT_TIMEOUT", "DOC_PROCESSOR_PATIENCE", "MAX_UPLOAD_MB", "LLM_PROVIDER",
 		"RERANK_URL", "RERANK_API", "RERANK_TIMEOUT", "QDRANT_URL", "QDRANT_PREFIX", "QDRANT_SHARDS", "QDRANT_REPLICAS",
-		"QDRANT_WRITE_CONSISTENCY", "QDRANT_QUANTIZATION", "QDRANT_TIMEOUT", "QDRANT_WRITE_TIMEOUT",
+		"QDRANT_WRITE_CONSISTENCY", "QDRANT_QUANTIZATION", "QDRANT_TIMEOUT", "QDRANT_WRITE_TIMEOUT", "MANUALS_WATCH", "ORIGINALS_URL", "DATABASE_URL", "INGEST_QUEUE", "INGEST_WORKERS",
 	} {
 		if !strings.Contains(err.Error(), name+":") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}
+	}
+	if strings.Contains(err.Error(), "me:word") {
+		t.Errorf("a password is shown in:\n%v", err)
 	}
 }
 

@@ -25,6 +25,10 @@ func (a *API) root(c *gin.Context) error {
 			"POST /agentic-query":       "Ask in steps that can be seen: {\"question\": …, \"max_iterations\": 3}.",
 			"POST /v1/chat/completions": "The same for clients of OpenAI's chat API; GET /v1/models lists the collections as models.",
 			"POST /search":              "Find passages without an answer: {\"question\": …, \"top_k\": 10}.",
+			"POST /documents":           "Send files of any kind that is ingested: multipart, field \"file\", as many as you like. Answers before they are read.",
+			"GET /documents":            "The documents, with what is said of them and what is being done for them.",
+			"GET /collections":          "The collections of documents.",
+			"GET /jobs":                 "What is being ingested, what waits, and what failed and why.",
 			"POST /ingest":              "Ingest texts: {\"documents\": […], \"filenames\": […]}.",
 			"POST /ingest-pdf":          "Ingest a PDF: multipart, field \"file\".",
 			"POST /ingest-all-manuals":  "Ingest the folder that MANUALS_PATH names.",
@@ -69,13 +73,19 @@ type stats struct {
 	Status         string       `json:"status"` // ready or not_initialized
 	Index          string       `json:"index"`  // embedded or qdrant
 	Ingest         rag.Progress `json:"ingest"`
+	Embedding      rag.Filling  `json:"embedding"`
 }
 
 func (a *API) stats(c *gin.Context) error {
-	size, ready := a.ready(c.Request.Context())
+	ctx := c.Request.Context()
+	size, ready := a.ready(ctx)
+	progress, err := a.o.Service.Progress(ctx)
+	if err != nil {
+		return err
+	}
 	c.JSON(http.StatusOK, stats{
 		TotalChunks: size.Chunks, TotalDocuments: size.Documents, CollectionName: rag.DefaultCollection,
-		Status: status(ready), Index: a.o.IndexKind, Ingest: a.o.Service.Progress(),
+		Status: status(ready), Index: a.o.IndexKind, Ingest: progress, Embedding: a.o.Service.Filling(),
 	})
 	return nil
 }

@@ -62,16 +62,24 @@ func (a *API) Register(r *gin.Engine) {
 	r.GET("/stats", quick, problem.Handler(a.stats))
 	r.GET("/debug/documents", quick, problem.Handler(a.debugDocuments))
 	r.GET("/debug/sources", quick, problem.Handler(a.debugSources))
-	r.POST("/query", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.query))
-	r.POST("/agentic-query", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.agentic))
-	r.POST("/search", httpserver.Limit(maxQuery, a.o.QueryTimeout), problem.Handler(a.search))
+	r.POST("/query", httpserver.Limit(maxQuery, a.o.QueryTimeout), a.asking, problem.Handler(a.query))
+	r.POST("/agentic-query", httpserver.Limit(maxQuery, a.o.QueryTimeout), a.asking, problem.Handler(a.agentic))
+	r.POST("/search", httpserver.Limit(maxQuery, a.o.QueryTimeout), a.asking, problem.Handler(a.search))
 	r.GET("/v1/models", quick, openAI(a.models))
 	r.GET("/v1/models/*id", quick, openAI(a.model))
-	r.POST("/v1/chat/completions", httpserver.Limit(maxChat, a.o.QueryTimeout), openAI(a.chat))
+	r.POST("/v1/chat/completions", httpserver.Limit(maxChat, a.o.QueryTimeout), a.asking, openAI(a.chat))
 	r.POST("/ingest", upload, problem.Handler(a.ingest))
 	r.POST("/ingest-pdf", upload, problem.Handler(a.ingestPDF))
 	r.POST("/ingest-all-manuals", httpserver.Limit(small, a.o.IngestTimeout), problem.Handler(a.ingestAll))
+	a.registerDocuments(r, quick)
+	a.registerJobs(r, quick)
 	httpserver.Absent(r, absences())
+}
+
+// asking lets what goes on in the background give way to a question.
+func (a *API) asking(c *gin.Context) {
+	defer a.o.Service.Asking()()
+	c.Next()
 }
 
 func (a *API) ready(ctx context.Context) (rag.Size, bool) {

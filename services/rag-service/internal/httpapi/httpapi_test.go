@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"log/slog"
@@ -26,6 +28,8 @@ import (
 	"signpost.internal/pkg/provider/providertest"
 	"signpost.internal/services/rag-service/internal/docclient"
 	"signpost.internal/services/rag-service/internal/httpapi"
+	"signpost.internal/services/rag-service/internal/jobs"
+	"signpost.internal/services/rag-service/internal/originals"
 	"signpost.internal/services/rag-service/internal/rag"
 	"signpost.internal/services/rag-service/internal/sqliteindex"
 )
@@ -76,11 +80,27 @@ func newService(t *testing.T, environ map[string]string) *service {
 	}
 	t.Cleanup(reader.Close)
 
-	folder := t.TempDir()
+	folder, dir := t.TempDir(), t.TempDir()
 	logger := slog.New(slog.DiscardHandler)
+	queue, err := jobs.Open(t.Context(), jobs.Options{Dir: dir, Logger: logger, Workers: 2, Most: 100, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := originals.Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := rag.New(rag.Options{
-		Index: index, Reader: reader, Generator: model, Logger: logger,
+		Index: index, Reader: reader, Generator: model, Logger: logger, Queue: queue, Originals: kept,
 		ManualsPath: folder, MaxFile: 1 << 20, Patience: time.Second,
+	})
+	if err := queue.Start(t.Context(), s.Work); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(queue.Stop(context.Background()), queue.Close(), kept.Close()); err != nil {
+			t.Error(err)
+		}
 	})
 	api := httpapi.New(httpapi.Options{
 		Service: s, Index: index, IndexKind: "embedded", Model: model,

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"path"
 	"strings"
@@ -16,6 +17,9 @@ import (
 type ingestRequest struct {
 	Documents *[]string `json:"documents" binding:"required"`
 	Filenames *[]string `json:"filenames" binding:"required"`
+	// What is said of all of them.
+	Collection string `json:"collection"`
+	told
 }
 
 type ingestResponse struct {
@@ -73,11 +77,20 @@ func (a *API) ingest(c *gin.Context) error {
 	if len(documents) != len(names) {
 		return fault.Newf(fault.Malformed, "There are %d documents and %d filenames: each document needs its name.", len(documents), len(names))
 	}
+	ctx, collection := c.Request.Context(), cmp.Or(req.Collection, rag.DefaultCollection)
+	if wantsAsync(c) {
+		var sent submitted
+		for i := range documents {
+			u := rag.Upload{Key: rag.Key{Collection: collection, Source: names[i]}, Metadata: req.domain(), Text: true}
+			sent.add(a.o.Service.Submit(ctx, u, strings.NewReader(documents[i])))(names[i])
+		}
+		return sent.answer(c)
+	}
 	texts := make([]rag.Text, len(documents))
 	for i := range documents {
-		texts[i] = rag.Text{Name: names[i], Text: documents[i]}
+		texts[i] = rag.Text{Name: names[i], Text: documents[i], Metadata: req.domain()}
 	}
-	outcomes, err := a.o.Service.IngestTexts(c.Request.Context(), rag.DefaultCollection, texts)
+	outcomes, err := a.o.Service.IngestTexts(ctx, collection, texts)
 	if err != nil {
 		return err
 	}
@@ -107,8 +120,14 @@ func (a *API) ingestPDF(c *gin.Context) error {
 		return fault.New(fault.Malformed, "The file's name must end in .pdf. Texts can be sent to /ingest, and scans put into the folder that MANUALS_PATH names.")
 	}
 	ctx := c.Request.Context()
-	key := rag.Key{Collection: rag.DefaultCollection, Source: name}
-	outcome, err := a.o.Service.IngestFile(ctx, key, file.Bytes())
+	key := rag.Key{Collection: collectionOf(c), Source: name}
+	u := rag.Upload{Key: key, Metadata: saidIn(c.Query)}
+	if wantsAsync(c) {
+		var sent submitted
+		sent.add(a.o.Service.Submit(ctx, u, &file))(name)
+		return sent.answer(c)
+	}
+	outcome, err := a.o.Service.Ingest(ctx, u, file.Bytes())
 	if err != nil {
 		return err
 	}
@@ -133,6 +152,13 @@ type ingestAllResponse struct {
 }
 
 func (a *API) ingestAll(c *gin.Context) error {
+	if wantsAsync(c) {
+		report, err := a.o.Service.SubmitFolder(c.Request.Context(), func(string) bool { return true })
+		if err != nil {
+			return err
+		}
+		return submittedFolder(report).answer(c)
+	}
 	report, err := a.o.Service.IngestFolder(c.Request.Context())
 	if err != nil {
 		return err

@@ -23,26 +23,56 @@ func kinds() map[string]bool {
 	}
 }
 
+// KindOf tells from a file's name whether it is a document, and whether it is
+// plain text.
+func KindOf(name string) (text, known bool) {
+	text, known = kinds()[strings.ToLower(path.Ext(name))]
+	return text, known
+}
+
 // FolderReport is what became of the manuals folder.
 type FolderReport struct {
-	Outcomes []Outcome // every file, in alphabetical order
+	Outcomes []Outcome // every file, in alphabetical order; of submitted ones those without a job
+	Jobs     []Job     // of submitted files
 	// Missing lists documents that came from the folder and are no longer in it.
 	// They stay in the index.
 	Missing []string
 }
 
-// IngestFolder stores all documents of the manuals folder and its subfolders.
-// It fails with NotFound when there is no folder or nothing in it to ingest.
+// IngestFolder stores all documents of the manuals folder and its subfolders, and
+// returns when that is done. It fails with NotFound when there is no folder or
+// nothing in it to ingest.
 func (s *Service) IngestFolder(ctx context.Context) (FolderReport, error) {
-	if s.manualsPath == "" {
-		return FolderReport{}, fault.New(fault.NotFound, "No folder of manuals is configured: set MANUALS_PATH to one.")
-	}
-	root, err := os.OpenRoot(s.manualsPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return FolderReport{}, fault.Wrap(fault.NotFound, err, "The folder that MANUALS_PATH names does not exist.")
-	}
+	return s.withFolder(ctx, func(string) bool { return true }, s.ingest)
+}
+
+// SubmitFolder makes jobs of the documents of the manuals folder that are new or
+// changed and among those that wanted names, and does not wait for them. The
+// report names what needed no job.
+func (s *Service) SubmitFolder(ctx context.Context, wanted func(name string) bool) (FolderReport, error) {
+	var jobs []Job
+	report, err := s.withFolder(ctx, wanted, func(ctx context.Context, items []item) ([]Outcome, error) {
+		submissions, err := s.submit(ctx, items)
+		var outcomes []Outcome
+		for _, sub := range submissions {
+			if sub.Job == nil {
+				outcomes = append(outcomes, sub.Outcome)
+			} else {
+				jobs = append(jobs, *sub.Job)
+			}
+		}
+		return outcomes, err
+	})
+	report.Jobs = jobs
+	return report, err
+}
+
+// withFolder gives the wanted documents of the folder to ingest and adds up what
+// came of them.
+func (s *Service) withFolder(ctx context.Context, wanted func(string) bool, ingest func(context.Context, []item) ([]Outcome, error)) (FolderReport, error) {
+	root, err := s.openFolder()
 	if err != nil {
-		return FolderReport{}, fault.Wrap(fault.NotFound, err, "The folder that MANUALS_PATH names cannot be opened.")
+		return FolderReport{}, err
 	}
 	defer func() { _ = root.Close() }() // it was only read from
 	items, skipped, err := s.walk(ctx, root)
@@ -53,17 +83,38 @@ func (s *Service) IngestFolder(ctx context.Context) (FolderReport, error) {
 		return FolderReport{}, fault.New(fault.NotFound, "There are no documents in the folder that MANUALS_PATH names. "+
 			"PDF, PNG, JPEG, TIFF, WebP, BMP, text (.txt) and Markdown (.md) files are ingested.")
 	}
-	outcomes, err := s.ingest(ctx, items)
+	faulty := s.tellApart(ctx, root, items)
+	present := map[Key]bool{}
+	for _, it := range items {
+		present[it.Key] = true
+	}
+	report := FolderReport{Outcomes: append(skipped, faulty...)}
+	items = slices.DeleteFunc(items, func(it item) bool { return !wanted(it.Source) })
+	outcomes, err := ingest(ctx, items)
 	if err != nil {
 		return FolderReport{}, err
 	}
-	report := FolderReport{Outcomes: append(outcomes, skipped...)}
+	report.Outcomes = append(report.Outcomes, outcomes...)
 	slices.SortStableFunc(report.Outcomes, func(a, b Outcome) int { return strings.Compare(a.Source, b.Source) })
-	report.Missing, err = s.missing(ctx, report.Outcomes)
+	report.Missing, err = s.missing(ctx, present)
 	if len(report.Missing) > 0 {
-		s.logger.WarnContext(ctx, "documents of the index are no longer in the manuals folder", "documents", report.Missing)
+		s.logger.WarnContext(ctx, "documents of the index are no longer in the manuals folder", "documents", len(report.Missing))
 	}
 	return report, err
+}
+
+func (s *Service) openFolder() (*os.Root, error) {
+	if s.manualsPath == "" {
+		return nil, fault.New(fault.NotFound, "No folder of manuals is configured: set MANUALS_PATH to one.")
+	}
+	root, err := os.OpenRoot(s.manualsPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Wrap(fault.NotFound, err, "The folder that MANUALS_PATH names does not exist.")
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.NotFound, err, "The folder that MANUALS_PATH names cannot be opened.")
+	}
+	return root, nil
 }
 
 // walk lists the documents below root, and what is not one with the reason.
@@ -88,11 +139,13 @@ func (s *Service) walk(ctx context.Context, root *os.Root) (items []item, skippe
 		case entry.IsDir():
 			return nil
 		}
-		text, known := kinds()[strings.ToLower(path.Ext(name))]
+		text, known := KindOf(name)
 		info, statErr := root.Stat(name)
 		switch {
 		case checkSource(name) != nil:
 			skip(strings.ToValidUTF8(name, "\uFFFD"), "The file's name is not plain UTF-8.")
+		case name == ListName:
+			skip(name, "It says what the documents are.")
 		case !known || strings.HasPrefix(entry.Name(), "."):
 			skip(name, "Not a document that is ingested: PDF, PNG, JPEG, TIFF, WebP, BMP, .txt and .md are.")
 		case statErr != nil && entry.Type()&fs.ModeSymlink != 0:
@@ -102,43 +155,54 @@ func (s *Service) walk(ctx context.Context, root *os.Root) (items []item, skippe
 		case !info.Mode().IsRegular():
 			skip(name, "Not a regular file.")
 		default:
-			items = append(items, item{Key: Key{DefaultCollection, name}, folder: true, text: text, load: func() ([]byte, error) { return s.loadFile(root, name) }})
+			items = append(items, item{
+				Upload: Upload{Key: Key{DefaultCollection, name}, Text: text}, folder: true,
+				open: func() (io.ReadCloser, error) { return openFile(root, name) },
+			})
 		}
 		return nil
 	})
 	return items, skipped, err
 }
 
-func (s *Service) loadFile(root *os.Root, name string) ([]byte, error) {
+func openFile(root *os.Root, name string) (io.ReadCloser, error) {
 	file, err := root.Open(name)
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "The file cannot be opened.")
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, s.maxFile+1))
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "The file cannot be read.")
-	}
-	if int64(len(data)) > s.maxFile {
-		return nil, fault.Newf(fault.TooLarge, "The file is larger than the %d MiB that are accepted.", s.maxFile>>20)
-	}
-	return data, nil
+	return fileReader{file}, nil
 }
 
-func (s *Service) missing(ctx context.Context, outcomes []Outcome) ([]string, error) {
-	present := map[string]bool{}
-	for _, o := range outcomes {
-		present[o.Source] = o.Status != Skipped
+// fileReader translates the errors of a file's reading.
+type fileReader struct{ *os.File }
+
+func (f fileReader) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fault.Wrap(fault.Unavailable, err, "The file cannot be read.")
 	}
-	documents, err := s.index.Documents(ctx, DefaultCollection)
+	return n, err
+}
+
+// missing lists the documents that came from the folder and are not among those
+// present.
+func (s *Service) missing(ctx context.Context, present map[Key]bool) ([]string, error) {
+	collections, err := s.index.Collections(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing documents: %w", err)
+		return nil, fmt.Errorf("listing collections: %w", err)
 	}
 	var missing []string
-	for _, d := range documents {
-		if d.Folder && !present[d.Source] {
-			missing = append(missing, d.Source)
+	for _, c := range collections {
+		documents, err := s.index.Documents(ctx, c.Name)
+		if err != nil {
+			return nil, fmt.Errorf("listing documents: %w", err)
+		}
+		for _, d := range documents {
+			if d.Folder && !present[d.Key] {
+				missing = append(missing, d.Source)
+			}
 		}
 	}
+	slices.Sort(missing)
 	return missing, nil
 }

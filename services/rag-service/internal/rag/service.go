@@ -1,13 +1,12 @@
 package rag
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
-
-	"signpost.internal/pkg/fault"
 	"signpost.internal/services/rag-service/internal/bm25"
 )
 
@@ -18,12 +17,21 @@ type Options struct {
 	Generator Generator
 	Embedder  Embedder // nil for searches by words alone
 	Reranker  Reranker // nil for none
-	Logger    *slog.Logger
+	// Queue and Originals make the ingest outlast the process. Without them, as in
+	// tools, documents are ingested while the caller waits, nothing can be submitted,
+	// and there is nothing to run.
+	Queue     Queue
+	Originals Originals
+	// Shared says that other processes use the queue and the originals too.
+	Shared bool
+	Logger *slog.Logger
 	// ManualsPath is the folder of manuals; empty when there is none.
 	ManualsPath string
-	// MaxFile is the largest file in bytes that is taken from the folder.
+	// Watch is how often the folder is looked at for changes; 0 for never.
+	Watch time.Duration
+	// MaxFile is the largest file in bytes that is taken.
 	MaxFile int64
-	// Patience is how long a document waits for a reader that cannot be reached.
+	// Patience is how long a caller waits for a document that waits for the reader.
 	Patience time.Duration
 }
 
@@ -33,9 +41,13 @@ type Service struct {
 	index       Index
 	reader      Reader
 	generator   Generator
+	embedder    Embedder
 	reranker    Reranker
+	queue       Queue
+	originals   Originals
 	logger      *slog.Logger
 	manualsPath string
+	watchEvery  time.Duration
 	maxFile     int64
 	patience    time.Duration
 
@@ -44,20 +56,25 @@ type Service struct {
 
 	questions *questions // nil without an embedder
 
-	turn     chan struct{} // holds one token: one ingest at a time
-	mu       sync.Mutex
-	progress Progress
+	progress  tracker
+	documents keyed        // one change of a document at a time
+	keep      sync.RWMutex // held while an original has no job or document yet
+	asking    atomic.Int64 // questions that are being answered; see [Service.Asking]
+	filling   filling
+	woken     chan struct{} // something may lack vectors
+	untidy    chan struct{} // originals may have become superfluous
+	shared    bool
 }
 
 // New returns a service.
 func New(o Options) *Service {
 	a := bm25.NewAnalyzer()
 	s := &Service{
-		index: o.Index, reader: o.Reader, generator: o.Generator, reranker: o.Reranker, logger: o.Logger,
-		manualsPath: o.ManualsPath, maxFile: o.MaxFile, patience: o.Patience,
+		index: o.Index, reader: o.Reader, generator: o.Generator, embedder: o.Embedder, reranker: o.Reranker,
+		queue: o.Queue, originals: o.Originals, logger: o.Logger,
+		manualsPath: o.ManualsPath, watchEvery: o.Watch, maxFile: o.MaxFile, patience: o.Patience,
 		analyzer: a, language: newLanguage(a),
-		turn:     make(chan struct{}, 1),
-		progress: Progress{State: "idle"},
+		woken: make(chan struct{}, 1), untidy: make(chan struct{}, 1), shared: o.Shared,
 	}
 	if o.Embedder != nil {
 		s.questions = &questions{embedder: o.Embedder, vectors: map[string][]float32{}}
@@ -65,19 +82,13 @@ func New(o Options) *Service {
 	return s
 }
 
-// retry returns the policy for calls of the reader: while it is unreachable or
-// busy it may be starting again.
-func (s *Service) retry() retrypolicy.RetryPolicy[Reading] {
-	const first, longest = 500 * time.Millisecond, 10 * time.Second
-	return retrypolicy.NewBuilder[Reading]().
-		HandleIf(func(_ Reading, err error) bool {
-			kind := fault.KindOf(err)
-			return err != nil && (kind == fault.Unavailable || kind == fault.Busy)
-		}).
-		WithBackoff(min(first, s.patience), max(longest, 2*first)).
-		WithJitterFactor(0.1).
-		WithMaxRetries(-1).
-		WithMaxDuration(s.patience).
-		ReturnLastFailure().
-		Build()
+// Run does what goes on in the background, until ctx ends: it removes originals
+// that nothing refers to, watches the folder of manuals, and fills in vectors.
+// ingestFolder says whether the folder is ingested at once.
+func (s *Service) Run(ctx context.Context, ingestFolder bool) {
+	var background sync.WaitGroup
+	background.Go(func() { s.tidyUp(ctx) })
+	background.Go(func() { s.watch(ctx, ingestFolder) })
+	background.Go(func() { s.fill(ctx) })
+	background.Wait()
 }

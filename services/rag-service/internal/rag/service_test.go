@@ -506,77 +506,16 @@ func (m *memory) State(_ context.Context, k rag.Key) (rag.State, bool, error) {
 	return rag.State{Hash: d.Hash, Version: d.Version}, ok, nil
 }
 
+func (m *memory) Collections(context.Context) ([]rag.Collection, error) {
+	return []rag.Collection{{Name: rag.DefaultCollection}}, nil
+}
+
 func (m *memory) Documents(context.Context, string) ([]rag.State, error) { return nil, nil }
 
 func bubble(r *reader, folder string) *rag.Service {
 	return rag.New(rag.Options{
 		Index: &memory{docs: map[string]rag.Document{}}, Reader: r, Generator: &model{}, Logger: slog.New(slog.DiscardHandler),
 		ManualsPath: folder, MaxFile: 1 << 20, Patience: 2 * time.Minute,
-	})
-}
-
-func TestReaderThatComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		down := fault.New(fault.Unavailable, "The document processor does not answer.")
-		r := &reader{fails: []error{down, fault.New(fault.Busy, "Busy."), down, down}}
-		outcome, err := bubble(r, "").IngestFile(t.Context(), manual("relief.pdf"), []byte(relief))
-		if err != nil || outcome.Status != rag.Success || r.calls != 5 {
-			t.Errorf("%+v, %v after %d calls", outcome, err, r.calls)
-		}
-	})
-}
-
-func TestReaderThatStaysAway(t *testing.T) {
-	folder := t.TempDir()
-	for i := range 6 {
-		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.pdf", i)), []byte(relief), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	synctest.Test(t, func(t *testing.T) {
-		r := &reader{away: true}
-		start := time.Now()
-		report, err := bubble(r, folder).IngestFolder(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(start); took < time.Minute || took > 4*time.Minute {
-			t.Errorf("gave up after %v, want about 2 minutes for all documents together", took)
-		}
-		for _, o := range report.Outcomes {
-			if o.Status != rag.Failed || !strings.Contains(o.Reason, "does not answer") {
-				t.Errorf("outcome %+v", o)
-			}
-		}
-	})
-}
-
-func TestOneIngestAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &reader{hold: make(chan struct{})}
-		s := bubble(r, "")
-		var both sync.WaitGroup
-		for i := range 2 {
-			both.Go(func() {
-				if _, err := s.IngestFile(t.Context(), manual(fmt.Sprintf("%d.pdf", i)), []byte(relief)); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		synctest.Wait()
-		if p := s.Progress(); p.State != "running" || p.Total != 1 || r.active != 1 {
-			t.Errorf("progress %+v with %d documents in work", p, r.active)
-		}
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := s.IngestFile(short, manual("late.pdf"), []byte(relief)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("waiting for its turn past the deadline: %v", err)
-		}
-		close(r.hold)
-		both.Wait()
-		if p := s.Progress(); p.State != "idle" || r.calls != 2 {
-			t.Errorf("progress %+v after %d calls", p, r.calls)
-		}
 	})
 }
 

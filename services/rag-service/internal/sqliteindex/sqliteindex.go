@@ -126,7 +126,7 @@ func Open(ctx context.Context, dir string) (*Index, error) {
 	}
 	path := filepath.Join(dir, "index.db")
 	pragmas := url.Values{"_pragma": {
-		"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(2000)",
+		"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "busy_timeout(2000)",
 	}, "_txlock": {"immediate"}}
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
@@ -139,6 +139,16 @@ func Open(ctx context.Context, dir string) (*Index, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return x, nil
+}
+
+// Scrub implements [rag.Scrubber]: what was deleted is overwritten in the file at
+// once (secure_delete), and here the log of changes, which still has it, is
+// emptied.
+func (x *Index) Scrub(ctx context.Context) (string, error) {
+	x.write.Lock()
+	defer x.write.Unlock()
+	_, err := x.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return "", x.explain(err)
 }
 
 // Close closes the file.
