@@ -186,7 +186,7 @@ func (w *work) find(ctx context.Context, p *part) error {
 			p.numbers = append(p.numbers, len(w.Passages))
 		}
 	}
-	w.step(retrieved(p.question, fmt.Sprintf("%d passages, %d of them new.", len(found.Passages), len(fresh)), fresh, dropped))
+	w.step(retrieved(p.question, fmt.Sprintf("Passages found: %d, of them new: %d.", len(found.Passages), len(fresh)), fresh, dropped))
 	return nil
 }
 
@@ -252,7 +252,7 @@ func (w *work) write(ctx context.Context) error {
 			more = append(more, "The manuals do not seem to cover this part: “"+q+"”.")
 		}
 		if unasked > 0 {
-			more = append(more, fmt.Sprintf("%d further parts of the question were not searched for.", unasked))
+			more = append(more, fmt.Sprintf("Of the question's %d parts, searched for: %d. Ask for the rest by itself.", len(w.parts), len(w.parts)-unasked))
 		}
 		if len(more) > 0 {
 			text := "\n\n" + strings.Join(more, "\n")
@@ -260,12 +260,12 @@ func (w *work) write(ctx context.Context) error {
 			w.listener.tell(Event{Text: text})
 		}
 	}
-	result := fmt.Sprintf("%d sentences, each with its passages; %d unsupported ones left out.", len(w.Sentences), len(w.Unsupported))
+	result := fmt.Sprintf("Sentences proved: %d, unsupported and left out: %d.", len(w.Sentences), len(w.Unsupported))
 	switch {
 	case w.Refused:
-		result = fmt.Sprintf("No answer that the manuals prove; %d unsupported sentences left out.", len(w.Unsupported))
+		result = fmt.Sprintf("No answer that the manuals prove; unsupported sentences left out: %d.", len(w.Unsupported))
 	case w.Mode == Passages:
-		result = fmt.Sprintf("%d passages, quoted as they are.", len(w.Passages))
+		result = fmt.Sprintf("Passages quoted as they are: %d.", len(w.Passages))
 	}
 	w.step(Step{Kind: Synthesis, Description: "Write the answer and check it sentence by sentence", Result: result})
 	return nil
@@ -306,11 +306,11 @@ func (w *work) evaluate() {
 	case coverage == 1 && proved >= goodShare && len(w.Conflicts) == 0:
 		w.Confidence = High
 	}
-	reasons := []string{fmt.Sprintf("%d of %d parts answered from %d documents", answered, len(w.parts), len(documents))}
+	reasons := []string{fmt.Sprintf("parts answered: %d of %d, from documents: %d", answered, len(w.parts), len(documents))}
 	if w.Refused {
 		reasons = []string{"the manuals prove no answer"}
 	} else if w.Mode == Generated {
-		reasons = append(reasons, fmt.Sprintf("%d of %d sentences proved", len(w.Sentences), len(w.Sentences)+len(w.Unsupported)))
+		reasons = append(reasons, fmt.Sprintf("sentences proved: %d of %d", len(w.Sentences), len(w.Sentences)+len(w.Unsupported)))
 	}
 	if len(w.Conflicts) > 0 {
 		reasons = append(reasons, "the manuals state different figures")

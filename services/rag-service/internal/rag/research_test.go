@@ -101,7 +101,7 @@ func TestInvestigate(t *testing.T) {
 		f := newFixture(t)
 		f.ingest(t)
 		got := f.investigate(t, both, 1)
-		if got.Iterations != 1 || !strings.Contains(got.Text, "1 further parts of the question were not searched for.") || got.Confidence == rag.High {
+		if got.Iterations != 1 || !strings.Contains(got.Text, "Of the question's 2 parts, searched for: 1.") || got.Confidence == rag.High {
 			t.Errorf("%d searches, %s:\n%s", got.Iterations, got.Confidence, got.Text)
 		}
 	})
