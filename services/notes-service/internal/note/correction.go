@@ -28,6 +28,7 @@ var (
 	closesRE      = foldedRE(`[.!?]\s`)
 	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:he|she|cl|ct|client) (?:had )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed)(?: it was| about)?\s*$`)
 	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]]|[^)\]]{0,60}\b(?:misread|misheard|mistake|wrong|typo|error|but|first|thought)\b[^)\]]{0,40}[)\]])`)
+	asPutRE       = foldedRE(`^\s+(?:that |which |as )?(?:i|we|she|he|they|cl|client)\s+(?:had |have |has |first |originally )?(?:put|said|wrote|had|gave|told|quoted|stated|thought)\b[^.,;)\n]{0,40}`)
 	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
 	secondRightRE = foldedRE(`^[^.;\n]{0,30}\b(?:(?:second|2nd|latter|last)\b[^.;\n]{0,25}\b(?:right|correct|true)|(?:first|1st|former)\b[^.;\n]{0,25}\b(?:wrong|incorrect|typo|mistake))|^\W*corrected\b`)
 	dropsRE       = foldedRE(`\b(?:disregard|ignore|delete|scrap|forget|scratch|scrub|cancel|drop|remove)\s+(?:the|my|that|old)?\s*$`)
@@ -36,7 +37,7 @@ var (
 	joinsRE       = foldedRE(`\band\b|&|\+`)
 	hintsRE       = foldedRE(`\b(?:wrong|correct\w*|letter|ltr|says?|sez|stmt|statement|bill|shows?|actual(?:ly)?|now|but|no|sorry|err|sic|amend\w*|really|confirmed|checked|proof|rang|latest)\b|/|\?|→|->|<-`)
 	// After the second figure: "604 on latest bill so go w that".
-	settlesRE = foldedRE(`^[^.;\n]{0,40}\b(?:so|use|go)\b[^.;\n]{0,12}\b(?:go|use|going|using|w|with)\b[^.;\n]{0,10}\b(?:that|this|it)\b|^\s*(?:actually|in fact|sorry)\b`)
+	settlesRE = foldedRE(`^[^;\n]{0,40}\b(?:so (?:we )?(?:use|go)|use|using|go(?:ing)? w(?:ith)?)\b[^;\n]{0,12}\b(?:that|this|it)\b|^\s*(?:actually|in fact|sorry)\b`)
 	oldOneRE  = foldedRE(`^\W*(?:is|was)?\s*(?:the|an?)?\s*(?:old|wrong|incorrect|previous|superseded) (?:one|ref|reference|number|figure|amount|date|version)?\b|^\s*(?:is|was) (?:wrong|incorrect|a typo|an error|out of date)\b`)
 	iPutRE    = foldedRE(`(?:\b(?:i|we|i['’]d|previously|wrongly|had|originally|earlier|before|was)\s+(?:first |originally |previously |wrongly |had |was |been )*(?:put|wrote|had|typed|said|noted|quoted|recorded|stated|given)\s*(?:down\s*|as\s*)?(?:the\s)?|[([,]\s*(?:was|had|previously|not)\s+(?:down as\s+)?)$`)
 	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|my mistake|originally|earlier|before|typo|wrong|error|mistake)\b`)
@@ -119,6 +120,9 @@ func (r *Record) withinLine(l *Line, said earlier) {
 				if k := strings.IndexAny(ahead(l.Text, end), ")]"); k >= 0 {
 					end += k + 1
 				}
+			}
+			if end == next.End {
+				end += len(asPutRE.FindString(ahead(l.Text, end)))
 			}
 			next.Superseded = true
 			l.edits = append(l.edits, edit{span{start, end}, ""})

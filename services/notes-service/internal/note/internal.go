@@ -134,7 +134,7 @@ var (
 			`to (?:our|your)selves\b`, `(?:behind|within) (?:closed doors|these (?:four )?walls)`, `(?:note|memo|reminder) to (?:self|me|myself)`, `remind me\b`, `nts\b`, `n2s\b`,
 		}},
 		// Of the telling.
-		{hints: []string{"confid", "quiet", "qt", "q.t", "privat", "secret", "not ", "n't", "n’t", "dont", "never", "no ", "nobody", "asked", "prefer", "rather", "want", "wish", "like", "request", "best", "better", "let"}, patterns: []string{
+		{hints: []string{"confid", "quiet", "qt", "q.t", "privat", "secret", "not ", "n't", "n’t", "dont", "never", "no ", "nobody", "asked", "prefer", "rather", "want", "wish", "like", "request", "best", "better", "let", "left", "out"}, patterns: []string{
 			`(?:in|under)(?: strict(?:est)?| the strictest)? confidence`, `confided`, `confidentially`, `on the (?:quiet|qt|q\.t\.)`, `(?:told|said|mentioned|disclosed|admitted)\b[^.;]{0,30}\b(?:privately|in secret)`,
 			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t|not to) (?:be )?(?:disclosed?|repeat(?:ed)?|minuted?|quoted?|reveal(?:ed)?)\b`, `not (?:to be )?(?:disclosed|shared|released|repeated|shown|revealed|minuted|made known|passed on|passed to|mentioned|quoted|known|copied)\b`,
 			`(?:do not|don['’]?t|dont|never|must not|mustn['’]?t) (?:mention|tell|say|share)\b[^.;]{0,60}\b(?:anyone|anybody|her|him|them|client|cl|ct|` + relatives + `)\b`,
@@ -143,6 +143,7 @@ var (
 			doNot + ` (?:be )?(?:send|sent|print(?:ed|ing)?|typ(?:e|ed|ing)|releas(?:e|ed)|publish(?:ed)?|forward(?:ed)?|record(?:ed)?|log(?:ged)?|pass(?:ed)? on)\b[^.;]{0,30}(?:this|it\b|that|bit|part|to (?:the )?(?:client|cl|ct|her|him|them)\b|$)`,
 			`(?:best|better|prefer|rather|lets|let['’]?s) not (?:to )?(?:mention|say|put|refer|write|raise|tell)`, `(?:do not|don['’]?t|dont|never) (?:share|include|mention|repeat|disclose|print|send|copy|tell)(?: (?:this|that|it|further|on|widely|with anyone|her|him|them|client|cl|ct))?\s*(?:$|[:.;)\]!]|\s[-–—])`,
 			`(?:promise[ds]?|swear|swore|begged|begs|asked|pleaded|made (?:me|us))\b[^.;]{0,40}\bnot to (?:say|tell|write|mention|pass|let|put|repeat|share)`,
+			`not for (?:him|her|them|anyone|anybody|others|partner|family)\b`, `(?:when|after|once|while) (?:he|she) (?:left|had left|was out of|stepped out|went out)\b`, `(?:do not|don['’]?t|dont|never) copy\b`,
 			`(?:do not|don['’]?t|dont|never) (?:discuss|talk about|speak about)\b[^.;]{0,40}\bwith\b`,
 			`need not know`, `needn['’]?t know`, `asked (?:me|us|that we|that i|for this|for it) (?:not to|to keep|do not|don['’]?t|not be|to stay|to remain|not to be)\b`,
 			`(?:prefers?|rather|would like|wants?|wishes|asked|asks|requests?|requested)\b[^.;]{0,40}\b(?:not (?:be )?(?:writ|record|mention|shar|note|put|say|known|told)|(?:we|i) (?:do not|don['’]?t) (?:mention|say|put|tell|write)|kept (?:private|secret|quiet|out|off|between))`,
@@ -178,8 +179,8 @@ var (
 			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `^\W*(?:my |our )?(?:supervisor|line manager|manager|team leader|gm|ceo) (?:is |was |has |been )*(?:aware|informed|notified|consulted|agrees|agreed|told|happy|says|said|thinks|wants)\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
 			`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
 		}},
-		{hints: []string{"impression", "feeling", "sense", "personal", "adviser", "imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
-			`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:got|get|had|have) (?:the|an?) (?:impression|feeling|sense)\b`, `\b(?:my|our|personal|adviser['’]s) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
+		{hints: []string{"vibe", "whether", "impression", "feeling", "sense", "personal", "adviser", "imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
+			`\b(?:imh?o|tbh|tbf)\b`, `\bgut feel`, `\bgut (?:says|tells)`, `\b(?:great|good|bad|funny|odd|strange|uneasy) (?:feeling|vibe)s?\b`, `\bwhether (?:she|he|they|cl|client)(?:['’]ll|['’]s| will| is| are| can)? (?:really |actually |going to )*(?:follow through|stick|engage|cope|keep it up|turn up)`, `\b(?:got|get|had|have) (?:the|an?) (?:impression|feeling|sense)\b`, `\b(?:my|our|personal|adviser['’]s) (?:own |personal |honest )?(?:view|opinion|feeling|hunch|impression|suspicion|guess|gut|worry|sense|instinct)\b`,
 			`^\W*suspects?\b`, `\bi(?:['’]d| would| do)? (?:also |still |personally |honestly |really |strongly )?suspect\b`,
 		}},
 		{hints: []string{"straight", "honest", "truth", "open", "upfront", "up front", "forthcoming", "frank", "candid", "telling"}, patterns: []string{
@@ -214,7 +215,7 @@ var (
 	countRE     = foldedRE(`\b(\d|two|three|four|five|six)\b`)
 	manyRE      = foldedRE(`\b(?:lines|points|sentences|bullets|items)\b`)
 	restRE      = foldedRE(`\b(?:rest|para|paragraph|section|part|bit)\b`)
-	bareLabelRE = foldedRE(`^\W*(?:(?:begin|start|begins|starts)(?: of)?\s+)?(?:strictly |staff )?(?:internal|confidential|private|conf|sensitive|off (?:the )?record|staff only|notes? to self|not for (?:the )?(?:letter|client|coa|release))(?:\s*(?:&|and|\+|/)\s*(?:confidential|private|internal))?(?: (?:only|section|notes?|remarks?|comments?|use only|matters?|info|starts?|begins?|bit|block))*(?:\s*[-–—,/(]+\s*(?:not for (?:the )?(?:letter|client|coa)|do not (?:send|share|include|disclose)|(?:adviser|advisor|staff|our) (?:eyes )?only|internal|confidential|internal only))*\W*$`)
+	bareLabelRE = foldedRE(`^\W*(?:(?:begin|start|begins|starts)(?: of)?\s+)?(?:strictly |staff )?(?:internal|confidential|private|conf|sensitive|off (?:the )?record|staff only|notes? to self|not for (?:the )?(?:letter|client|coa|release))(?:\s*(?:&|and|\+|/)\s*(?:confidential|private|internal))?(?: (?:only|section|notes?|remarks?|comments?|use only|matters?|info|starts?|begins?|follows?|bit|block|below))*(?:\s*[-–—,/(]+\s*(?:not for (?:the )?(?:letter|client|coa)|do not (?:send|share|include|disclose)|(?:adviser|advisor|staff|our) (?:eyes )?only|internal|confidential|internal only))*\W*$`)
 	onlyLabelRE = foldedRE(`^\W*(?:` + labelName + `)\W*$`)
 	endLabelRE  = foldedRE(`^\W*(?:(?:ends?|stop|close|finish(?:ed)?|ends? of)(?: of)?\s+(?:the\s+)?(?:internal|confidential|conf|private|sensitive|notes?|section|block|bit)|ends?\W*$|/internal|/confidential|/conf|(?:internal|confidential|private|conf|sensitive)(?: notes?| section| bit)? (?:ends?|stops?|over|finish(?:es|ed)?|closed?)|(?:ok )?(?:back )?(?:for|to) (?:the )?(?:letter|client)|ok to (?:share|send)|resumes?\W*$|normal notes)\b.*$`)
 	// A key says how internal lines are marked.

@@ -233,6 +233,7 @@ type found struct {
 	owner  Owner
 	verb   int  // offset in the clause where the thing to be done begins
 	strip  bool // what stands before it may be left out under the section's heading
+	list   bool // a label says it, and of what follows on the line too
 	notes  bool // reads like an action whose owner the notes do not say
 }
 
@@ -431,7 +432,7 @@ func (s subjects) own(text string, m []int, context string, agreed bool) found {
 	if stative[verb] || negated {
 		return found{}
 	}
-	if subject == "you" || !agreed && s.mentionsOther(context) || subject == "they" && !agreed {
+	if subject == "you" || subject == "they" && !agreed || subject != "both" && !s.isClient(subject, context, agreed) {
 		return found{notes: true, verb: start}
 	}
 	return found{action: true, owner: Client, verb: start, strip: true}
@@ -627,6 +628,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 	}
 	slices.SortFunc(cuts, func(a, b span) int { return a.start - b.start })
 	var all []segment
+	listed := Owner("")
 	context := ""
 	if index > 0 && !r.Lines[index-1].blank() && !r.Lines[index-1].heading && !r.Lines[index-1].allHidden() {
 		context = behind(r.Lines[index-1].Text, len(r.Lines[index-1].Text))
@@ -645,6 +647,14 @@ func (r *Record) clauses(l *Line, index int) []segment {
 			s := segment{span: span{start, end}, verb: start}
 			s.hidden = l.hides(s.span)
 			f := r.subjects.parse(text[start:end], context)
+			switch first := wordRE.FindString(text[start:end]); {
+			case f.list && f.owned():
+				listed = f.owner
+			case listed != "" && !f.owned() && imperative(first) && lowerNext(" "+first) && i > 0:
+				f = found{action: true, owner: listed, verb: strings.Index(text[start:end], first), strip: true}
+			case f.owned():
+				listed = ""
+			}
 			if f.action {
 				s.action, s.owner, s.verb, s.strip = true, f.owner, start+f.verb, f.strip && (f.owner == Us || !r.twoClients)
 				s.deadline = l.deadline(s)
@@ -655,7 +665,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 				r.doubt("Line %d gives something to be done to somebody else than it first said: the letter has the later.", l.Number)
 			}
 			all = append(all, s)
-			context = behind(text, end)
+			context = text[max(start, end-240):end] // what was said just before
 		}
 		start = next
 	}

@@ -159,7 +159,7 @@ func (s subjects) row(text string) (found, bool) {
 		}
 		if owner, _, n, joined := s.person(words); owner != "" && n == len(words) && joined == "" && who == "" {
 			who = owner
-		} else if verb < 0 && baseVerb(words[0].text) != "" {
+		} else if verb < 0 && len(words) > 1 && baseVerb(words[0].text) != "" {
 			verb = start
 		}
 	}
@@ -297,7 +297,7 @@ func councilTaxNext(w string) bool {
 	return councilTax.MatchString(" " + w)
 }
 
-var labelSepRE = foldedRE(`^['’]?s?(?:\s+(?:by|before)\s+[\w/ ]{2,16}?)?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s|(?:job|turn|task|responsibility)\s+(?:is\s+)?to\s)\s*(?:to\s+|will\s+|2\s+)?`)
+var labelSepRE = foldedRE(`^['’]?s?(?:\s+(?:by|before)\s+[\w/ ]{2,16}?)?(?:\s+(?:to|will)\b)?\s*(?:(?:bit|job|part|side|end|task|tasks|actions?|to[- ]?dos?|homework|list|jobs)\b)?\s*\)?\]?\s*(?::|\||\t|[-–—=]*>|→|=|\s[-–—]+\s|\s/\s|(?:job|turn|task|responsibility)\s+(?:is\s+)?to\s)\s*(?:to\s+|will\s+|2\s+)?`)
 
 var labelLeadRE = foldedRE(`^\[?\(?(?:(?:agreed |next )?(?:actions?|steps?|tasks?|to[- ]?do)\s*(?:for|by|on|of|-|–|:|\()?\s*)?(?:(?:it['’]?s |it is |its )?(?:for|by|over to|down to|left with|left to|on|@|up to)\b)?\s*`)
 
@@ -310,7 +310,7 @@ func (s subjects) label(text, context string) (found, bool) {
 			owner = Client
 		}
 		if first := wordsIn(text[m[1]:]); len(first) > 0 && (baseVerb(first[0].text) != "" || thingToDo[first[0].text]) {
-			return found{action: true, owner: owner, verb: m[1], strip: true}, true
+			return found{action: true, owner: owner, verb: m[1], strip: true, list: true}, true
 		}
 	}
 	lead := labelLeadRE.FindString(ahead200(text))
@@ -340,13 +340,13 @@ func (s subjects) label(text, context string) (found, bool) {
 	}
 	w := first[0].text
 	if w == "not" || w == "don't" || w == "keep" || w == "pls" || w == "please" {
-		return found{action: true, owner: owner, verb: at, strip: true}, true
+		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
 	}
 	switch {
 	case imperative(w), owner == Us && baseVerb(w) != "":
-		return found{action: true, owner: owner, verb: at, strip: true}, true
+		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
 	case !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
-		return found{action: true, owner: owner, verb: at, strip: true}, true
+		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
 	}
 	if f, ok := s.predicate(inner, context, true); ok {
 		f.verb += at
@@ -639,7 +639,7 @@ func (s subjects) isClient(pronoun, context string, agreed bool) bool {
 var (
 	femaleRE = foldedRE(`\b(?:mum|mam|mother|wife|sister|daughter|girlfriend|gf|nan|gran|grandmother|aunt|auntie|niece|landlady|mrs|ms|miss)\b`)
 	maleRE   = foldedRE(`\b(?:dad|father|husband|hubby|brother|son|boyfriend|bf|grandad|grandfather|uncle|nephew|mr)\b`)
-	eitherRE = foldedRE(`\b(?:partner|ex|friend|landlord|ll|officer|agent|worker|boss|manager|neighbour|solicitor|gp|doctor|judge|bailiff|ea|tenant|lodger|carer|advocate|colleague|supervisor|receptionist)\b`)
+	eitherRE = foldedRE(`\b(?:partner|ex|friend|landlord|officer|agent|worker|boss|manager|neighbour|solicitor|gp|doctor|judge|bailiff|ea|tenant|lodger|carer|advocate|colleague|supervisor|receptionist)\b|(?:^|\s)ll\b`)
 )
 
 // mentionsPerson tells whether a text speaks of somebody else whom she, or he,
@@ -650,7 +650,7 @@ func (s subjects) mentionsPerson(text string, female bool) bool {
 		return true
 	}
 	for _, m := range capitalRE.FindAllString(text, -1) {
-		if s.people[strings.ToLower(m)] {
+		if lower := strings.ToLower(m); s.people[lower] || s.adviser[lower] {
 			return true
 		}
 	}
