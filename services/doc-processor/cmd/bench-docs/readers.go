@@ -199,7 +199,7 @@ func readWithCommands(ctx context.Context, path string, pages int) (reading, err
 		return string(text), nil
 	}
 	start := time.Now()
-	images := []string{path}
+	images, options := []string{path}, []string{"-", "-l", "eng+cym"}
 	if strings.HasSuffix(path, ".pdf") {
 		text, err := command("pdftotext", path, "-")
 		if err != nil {
@@ -210,6 +210,7 @@ func readWithCommands(ctx context.Context, path string, pages int) (reading, err
 			return out, nil
 		}
 		base := strings.TrimSuffix(path, ".pdf") + " page"
+		options = append(options, "--dpi", "200") // which its images do not say
 		if _, err := command("pdftoppm", "-r", "200", "-gray", path, base); err != nil {
 			return out, err
 		}
@@ -231,7 +232,7 @@ func readWithCommands(ctx context.Context, path string, pages int) (reading, err
 		group.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			out.pages[i], errs[i] = command("tesseract", image, "-", "-l", "eng+cym")
+			out.pages[i], errs[i] = command("tesseract", append([]string{image}, options...)...)
 		})
 	}
 	group.Wait()

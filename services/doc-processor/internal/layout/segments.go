@@ -14,6 +14,7 @@ type segment struct {
 	order                    int // place in the content stream
 	words                    int
 	size                     float64 // of the type, about; 0 where nothing tells
+	whole                    bool    // its words are complete: none goes on in another piece
 }
 
 func (s segment) height() float64 { return s.top - s.bottom }

@@ -81,7 +81,7 @@ func joined(row []segment) []segment {
 			out = append(out, s)
 			continue
 		}
-		if gap >= 0.12*size {
+		if gap >= 0.12*size || s.whole {
 			last.text += " "
 		}
 		last.text += s.text

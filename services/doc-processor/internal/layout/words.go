@@ -55,7 +55,7 @@ func wordSegments(words []Word) []segment {
 				continue
 			}
 		}
-		row = append(row, segment{text: w.Text, left: w.Left, bottom: w.Bottom, right: w.Right, top: w.Top, words: 1, size: em(w.Text, height)})
+		row = append(row, segment{text: w.Text, left: w.Left, bottom: w.Bottom, right: w.Right, top: w.Top, words: 1, size: em(w.Text, height), whole: true})
 	}
 	return row
 }

@@ -118,8 +118,11 @@ func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
 			if b.Confidence/100 < believed || !strings.ContainsFunc(b.Word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
 				continue
 			}
-			b.BlockNum += block
 			b.Box = b.Box.Add(origin)
+			if again(b, r.Words) {
+				continue
+			}
+			b.BlockNum += block
 			boxes = append(boxes, b)
 		}
 		if n := len(boxes); n > 0 {
@@ -129,6 +132,23 @@ func (c *Client) Complete(img *image.Gray, dpi int, r Result) (Result, error) {
 	whole := assemble(boxes)
 	_, whole.Unread = unread(img, dpi, whole.Words)
 	return whole, nil
+}
+
+// again reports whether a word is one of those that were read already, or the end of
+// one whose box is too small.
+func again(b gosseract.BoundingBox, words []Word) bool {
+	const common = 5 // of how many parts of the word's area one may be another's
+	area := b.Box.Dx() * b.Box.Dy()
+	for _, w := range words {
+		both := w.Box.Intersect(b.Box)
+		if common*both.Dx()*both.Dy() > area {
+			return true
+		}
+		if near := w.Box.Inset(-w.Box.Dy() / 2); near.Overlaps(b.Box) && strings.Contains(w.Text, strings.TrimSpace(b.Word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // alone copies a region onto paper of its own without the words that were read in

@@ -4,6 +4,8 @@ import (
 	"image"
 	"image/draw"
 	"testing"
+
+	"github.com/otiai10/gosseract/v2"
 )
 
 // What looks like words and is in none is found; rules, specks and pictures are not.
@@ -35,5 +37,24 @@ func TestUnread(t *testing.T) {
 	regions, seeming := unread(img, dpi, words)
 	if len(regions) != 1 || seeming != 16 || !image.Rect(600, 100, 650, 486).In(regions[0]) {
 		t.Errorf("%v, %d", regions, seeming)
+	}
+}
+
+func TestAgain(t *testing.T) {
+	words := []Word{{Text: "Reading", Box: image.Rect(100, 100, 130, 120)}}
+	for _, tc := range []struct {
+		text string
+		box  image.Rectangle
+		want bool
+	}{
+		{"Reading", image.Rect(100, 100, 170, 120), true},
+		{"ding", image.Rect(134, 100, 170, 120), true},
+		{"Units", image.Rect(134, 100, 170, 120), false},
+		{"Units", image.Rect(110, 100, 170, 120), true}, // over it
+		{"ding", image.Rect(300, 100, 340, 120), false},
+	} {
+		if got := again(gosseract.BoundingBox{Word: tc.text, Box: tc.box}, words); got != tc.want {
+			t.Errorf("%s at %v: %t", tc.text, tc.box, got)
+		}
 	}
 }
