@@ -132,9 +132,11 @@ func (r *Record) withinLine(l *Line, said earlier) {
 		case near && old.Value != next.Value && adjacentRE.MatchString(between) && secondRightRE.MatchString(after):
 			r.replace(l, old, next, "")
 		case old.Value != next.Value && dropsRE.MatchString(before):
-			// "Disregard £340, Dune is £304".
+			// "Disregard £340, Dune is £304": only what comes after is left.
+			start := old.Start - len(before) + dropsRE.FindStringIndex(before)[0]
+			end := old.End + len(l.Text[old.End:next.Start]) - len(strings.TrimLeft(l.Text[old.End:next.Start], " ,;:.-–—"))
 			old.Superseded = true
-			l.edits = append(l.edits, edit{span{old.Start, old.End}, next.Text})
+			l.edits = append(l.edits, edit{span{start, end}, ""})
 			r.warnCorrected(l, old, next)
 			r.correctEarlier(said, l, old, next)
 		case old.Value != next.Value && perClientRE.MatchString(between) && (paperRE.MatchString(between) || paperRE.MatchString(after) && strings.ContainsAny(strings.TrimRight(between, " "), ",;")),
@@ -375,7 +377,7 @@ func (t topic) overlap(u topic) int {
 
 // Words that begin sentences with a capital and name nobody.
 var commonStart = set(`one two first last next rent arrears wages income surplus deficit balance total gas electric elec water council mortgage hearing court offer payment payments ref
-	reference debts income outgoings spends spend phone broadband car savings bal monthly weekly letter sorry typo only both all some`)
+	reference debts income outgoings spends spend phone broadband car savings bal monthly weekly letter sorry typo only both all some ref note notes nb date case client adviser dob update total tel fee cost`)
 
 // named tells whether a name is among the words.
 func (t topic) named() bool {
@@ -593,6 +595,17 @@ func (r *Record) correctEarlier(said earlier, l *Line, old, next *Fact) {
 	}
 	key := sameFact{old.Kind, old.Value}
 	of := topicOf(l, old)
+	for j := range l.Facts { // earlier on the same line
+		f := &l.Facts[j]
+		if f.End > old.Start {
+			break
+		}
+		if f.Kind == old.Kind && f.Value == old.Value && !f.Superseded {
+			f.Superseded = true
+			l.edits = append(l.edits, edit{span{f.Start, f.End}, next.Text})
+			r.warnCorrected(l, f, next)
+		}
+	}
 	places := said[key]
 	for _, p := range places {
 		if len(places) > 1 && len(of) > 0 && topicOf(p.line, p.fact).overlap(of) == 0 {

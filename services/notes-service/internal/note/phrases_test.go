@@ -205,6 +205,9 @@ func TestPhrasesThatAreNotInternal(t *testing.T) {
 // Ways of taking £340 back for £304.
 func TestPhrasesOfCorrection(t *testing.T) {
 	for _, notes := range []string{
+		"Jo to ring Dune, offer £340pm. Scratch £340, we said £304pm.",
+		"Owes Dune £340. Rent £500. Not £340 but £304.",
+		"Offer £340. Ignore £340, it's £304.",
 		"Owes Dune £340 - oops £304.",
 		"Owes Dune £340 (typo: £304).",
 		"Owes Dune £340; make that £304.",

@@ -128,7 +128,7 @@ func newSubjects(lines []Line, clientName string) subjects {
 		}
 		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
-				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] {
+				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] && !commonStart[name] && !vague[name] && !openers[name] {
 					s.others[name] = true
 					if re == relationRE {
 						s.people[name] = true
