@@ -215,6 +215,44 @@ func TestRenderAndPictured(t *testing.T) {
 	}
 }
 
+// Links lead to addresses, not to scripts; words have their places on the page as it
+// is shown.
+func TestLinksAndFrame(t *testing.T) {
+	r, err := pdftext.OpenPDFium(t.Context(), theMachine.CacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d, err := r.OpenDocument(made(t, func(p *fpdf.Fpdf) {
+		p.Text(59.5, 84.2, "Ask the charity")
+		p.LinkString(59, 70, 100, 20, "https://a.example/help")
+		p.LinkString(59, 170, 100, 20, "javascript:alert(1)")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	links, err := d.Links(0)
+	if err != nil || len(links) != 1 || links[0].URL != "https://a.example/help" || links[0].Right-links[0].Left < 99 {
+		t.Errorf("%+v, %v", links, err)
+	}
+	glyphs, err := d.Glyphs(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, err := d.Frame(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := layout.GlyphWords(glyphs)
+	if len(words) != 3 || words[2].Text != "charity" {
+		t.Fatalf("%+v", words)
+	}
+	if x, y := frame.Shown(words[0].Left, words[0].Bottom); x < 0.09 || x > 0.11 || y < 0.09 || y > 0.11 {
+		t.Errorf("the first word stands at %.3f, %.3f", x, y)
+	}
+}
+
 // Pictures have the page's colours.
 func TestPictureColours(t *testing.T) {
 	r, err := pdftext.OpenPDFium(t.Context(), theMachine.CacheDir)

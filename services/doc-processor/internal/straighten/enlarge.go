@@ -56,17 +56,24 @@ func tapsOf(factor int) []taps {
 		at := (float64(phase)+0.5)/float64(factor) - 0.5
 		whole := math.Floor(at)
 		all[phase].first = int(whole) - 1
-		for i := range all[phase].weights {
-			d := math.Abs(at - whole + 1 - float64(i))
-			w := 0.0
-			switch {
-			case d < 1:
-				w = 1.5*d*d*d - 2.5*d*d + 1
-			case d < 2:
-				w = -0.5*d*d*d + 2.5*d*d - 4*d + 2
-			}
-			all[phase].weights[i] = int(math.Round(256 * w))
-		}
+		all[phase].weights = weightsAt(at - whole)
 	}
 	return all
+}
+
+// weightsAt are the weights, in 256ths, of the four pixels about a place that is so
+// far from the second to the third.
+func weightsAt(place float64) (weights [4]int) {
+	for i := range weights {
+		d := math.Abs(place + 1 - float64(i))
+		w := 0.0
+		switch {
+		case d < 1:
+			w = 1.5*d*d*d - 2.5*d*d + 1
+		case d < 2:
+			w = -0.5*d*d*d + 2.5*d*d - 4*d + 2
+		}
+		weights[i] = int(math.Round(256 * w))
+	}
+	return weights
 }

@@ -349,12 +349,39 @@ func sample(img *image.Gray, x, y float64, paper uint8) uint8 {
 	if left < 0 || top < 0 || left+1 >= img.Rect.Dx() || top+1 >= img.Rect.Dy() {
 		return paper
 	}
-	// In 256ths, which is as fine as the levels.
+	if left > 0 && top > 0 && left+2 < img.Rect.Dx() && top+2 < img.Rect.Dy() {
+		return sharp(img, left, top, &phases[int((x-float64(left))*phaseCount)], &phases[int((y-float64(top))*phaseCount)])
+	}
+	// At the edges between two pixels only, in 256ths, as fine as the levels.
 	fx, fy := int((x-float64(left))*256), int((y-float64(top))*256)
 	at := top*img.Stride + left
 	above := int(img.Pix[at])*(256-fx) + int(img.Pix[at+1])*fx
 	below := int(img.Pix[at+img.Stride])*(256-fx) + int(img.Pix[at+img.Stride+1])*fx
 	return uint8((above*(256-fy) + below*fy) >> 16)
+}
+
+// phaseCount is how many places between two pixels are told apart.
+const phaseCount = 64
+
+// phases are the weights of the four pixels about each of them; see [Enlarge].
+var phases = func() (all [phaseCount][4]int) {
+	for n := range all {
+		all[n] = weightsAt(float64(n) / phaseCount)
+	}
+	return all
+}()
+
+// sharp reads the image between its pixels so that edges stay edges: figures whose
+// strokes run together are taken for others.
+func sharp(img *image.Gray, left, top int, across, down *[4]int) uint8 {
+	sum := 1 << 15
+	at := (top-1)*img.Stride + left - 1
+	for _, weight := range down {
+		row := img.Pix[at : at+4 : at+4]
+		sum += weight * (across[0]*int(row[0]) + across[1]*int(row[1]) + across[2]*int(row[2]) + across[3]*int(row[3]))
+		at += img.Stride
+	}
+	return uint8(max(0, min(255, sum>>16)))
 }
 
 // background is the level of the paper: the most frequent one.

@@ -220,6 +220,28 @@ func TestWorkersServeInTurn(t *testing.T) {
 	}
 }
 
+// A worker is replaced when it has served long enough, and no request notices.
+func TestWorkersRetire(t *testing.T) {
+	pool := theMachine.Pool(t, func(o *worker.Options) { o.Size = 1 })
+	src := spool(t, document.Text, []byte("words"))
+	if _, err := pool.Open(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
+	first := pool.PIDs()[0]
+	served := 1
+	for ; served < 1000 && slices.Contains(pool.PIDs(), first); served++ {
+		if text, err := pool.Text(t.Context(), src, 0); err != nil || text.Text != "words" {
+			t.Fatalf("request %d: %q, %v", served, text.Text, err)
+		}
+	}
+	if served < 400 || served >= 1000 || slices.Contains(children(), first) {
+		t.Errorf("after %d requests the workers are %v and the processes %v; the first was %d", served, pool.PIDs(), children(), first)
+	}
+	if _, err := pool.Text(t.Context(), src, 0); err != nil || len(pool.PIDs()) != 1 {
+		t.Errorf("the next: %v, workers %v", err, pool.PIDs())
+	}
+}
+
 func TestCloseLeavesNoProcess(t *testing.T) {
 	pool := worker.NewPool(theMachine.Options())
 	src := spool(t, document.Text, []byte("words"))
