@@ -142,12 +142,6 @@ func (s *Service) fill(ctx context.Context) {
 		case <-ctx.Done():
 		case <-wait.C:
 		case <-s.woken:
-			if err != nil { // the model is away: new documents do not bring it back
-				select {
-				case <-ctx.Done():
-				case <-wait.C:
-				}
-			}
 		}
 		wait.Stop()
 	}

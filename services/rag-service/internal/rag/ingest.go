@@ -425,7 +425,9 @@ func (s *Service) Work(ctx context.Context, j Job, report func(JobStep)) (Outcom
 	case err == nil:
 		s.progress.finish(o.Status)
 		s.logger.InfoContext(ctx, "document ingested", "job", j.ID, "status", string(o.Status), "chunks", o.Chunks)
-		s.wake()
+		if s.Filling().State != FillWaiting { // documents do not bring a model back
+			s.wake()
+		}
 		s.tidy()
 	case ctx.Err() != nil:
 	case kind == fault.Unavailable || kind == fault.Busy:
