@@ -34,6 +34,8 @@ var (
 	dropsRE       = foldedRE(`\b(?:disregard|ignore|delete|scrap|forget|scratch|scrub|cancel|drop|remove)\s+(?:the|my|that|old)?\s*$`)
 	perClientRE   = foldedRE(`^\s*[,(]?\s*(?:(?:per|according to|acc to|going by|from)\s+(?:the )?(?:cl|ct|client|her|him|memory)|(?:she|he|cl|ct|client) (?:said|says|thinks|thought|reckons))\b`)
 	paperRE       = foldedRE(`\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|credit (?:file|report)|screen|online|lender|creditor)\b`)
+	startsBackRE  = foldedRE(`^\W*(?:actually|no|sorry|correction|wait|scratch that|apologies)\b`)
+	onceRE        = foldedRE(`\b(?:thought|guessed|believed|reckoned|remembered|assumed)\b[^.;]{0,40}$`)
 	joinsRE       = foldedRE(`\band\b|&|\+`)
 	hintsRE       = foldedRE(`\b(?:wrong|correct\w*|letter|ltr|says?|sez|stmt|statement|bill|shows?|actual(?:ly)?|now|but|no|sorry|err|sic|amend\w*|really|confirmed|checked|proof|rang|latest)\b|/|\?|→|->|<-`)
 	// After the second figure: "604 on latest bill so go w that".
@@ -158,6 +160,18 @@ func (r *Record) withinLine(l *Line, said earlier) {
 		}
 	}
 	for j := range l.Facts {
+		// "owes Dune £340. He thought it was £304": what he thought is no figure.
+		f := &l.Facts[j]
+		if f.Superseded || f.Kind != Amount || !onceRE.MatchString(behind(l.Text, f.Start)) {
+			continue
+		}
+		if k := slices.IndexFunc(l.Facts[:j], func(g Fact) bool { return g.Kind == Amount && similar(g.Value, f.Value) && !g.Superseded }); k >= 0 {
+			f.Superseded = true
+			l.edits = append(l.edits, edit{span{f.Start, f.End}, another(f)})
+			r.warnCorrected(l, f, &l.Facts[k])
+		}
+	}
+	for j := range l.Facts {
 		// "£15/m max - was going to say £50 but changed his mind".
 		if f := &l.Facts[j]; !f.Superseded && thoughtItRE.MatchString(behind(l.Text, f.Start)) && changedRE.MatchString(ahead(l.Text, f.End)) {
 			r.withdraw(l, f, "was given up")
@@ -279,7 +293,7 @@ func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 			if !sure && !starred && (changesRE.MatchString(lead) || !maybeRE.MatchString(lead)) {
 				continue
 			}
-			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred); ok {
+			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred, startsBackRE.MatchString(sentence)); ok {
 				r.supersede(said, l, p, &l.Facts[at])
 				r.alongside(said, l, s, p.line)
 			}
@@ -466,7 +480,7 @@ func (t *topics) recent() []place {
 // retracted finds the fact that one of line l takes the place of: the best of
 // those said before by what they are said of, by likeness of figures, and by
 // nearness.
-func (t *topics) retracted(l *Line, sentence span, next *Fact, sure bool) (place, bool) {
+func (t *topics) retracted(l *Line, sentence span, next *Fact, sure, starts bool) (place, bool) {
 	of := topicOf(l, next)
 	var candidates []place
 	for j := range l.Facts {
@@ -501,7 +515,10 @@ func (t *topics) retracted(l *Line, sentence span, next *Fact, sure bool) (place
 		if old.Period != "" && next.Period != "" && old.Period != next.Period {
 			score -= 3
 		}
-		if next.Kind == Amount && !sure && !like && !sameSize(old.Value, next.Value) {
+		if first && starts && old.Period != "" && old.Period == next.Period {
+			score += 3 // "… £45 pw. Actually £22.50 pw"
+		}
+		if next.Kind == Amount && !sure && !starts && !like && !sameSize(old.Value, next.Value) {
 			score -= 3
 		}
 		if first && score > 0 {

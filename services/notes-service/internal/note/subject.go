@@ -650,7 +650,7 @@ func (r *Record) clauses(l *Line, index int) []segment {
 			switch first := wordRE.FindString(text[start:end]); {
 			case f.list && f.owned():
 				listed = f.owner
-			case listed != "" && !f.owned() && imperative(first) && lowerNext(" "+first) && i > 0:
+			case listed != "" && !f.owned() && i > 0 && goesOn(text[start:end]):
 				f = found{action: true, owner: listed, verb: strings.Index(text[start:end], first), strip: true}
 			case f.owned():
 				listed = ""
@@ -678,6 +678,16 @@ var (
 )
 
 var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soon as|in case|because|provided)\b`)
+
+// goesOn tells whether a clause after a labelled one is one more thing to be done:
+// it begins with a verb, or names a thing to do, and states nothing.
+func goesOn(clause string) bool {
+	words := wordsIn(clause)
+	if len(words) == 0 || finite(words) || strings.HasSuffix(strings.TrimSpace(clause), "?") {
+		return false
+	}
+	return imperative(words[0].text) || slices.ContainsFunc(words[:min(3, len(words))], func(w word) bool { return thingToDo[w.text] })
+}
 
 // hides tells whether a segment must not reach the letter. A bracket marked
 // internal within a segment hides the bracket only.
@@ -748,7 +758,7 @@ func isShortForm(text string, dot int) bool {
 	if neverEnd[word] || len(word) == 1 && isLetter(word[0]) && word != "i" {
 		return true
 	}
-	next := strings.TrimLeft(ahead(text, dot+1), " \t\"'“‘(")
+	next := strings.TrimLeft(ahead(text, dot+1), " \t\"'“‘(*")
 	return shortForms[word] && next != "" && !unicode.IsUpper(firstRune(next)) && next[0] != "£"[0]
 }
 

@@ -345,7 +345,7 @@ func (s subjects) label(text, context string) (found, bool) {
 	switch {
 	case imperative(w), owner == Us && baseVerb(w) != "":
 		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
-	case !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
+	case !finite(first) && withinRE.MatchString(inner), !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
 		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
 	}
 	if f, ok := s.predicate(inner, context, true); ok {
@@ -360,7 +360,7 @@ func (s subjects) label(text, context string) (found, bool) {
 var partRE = foldedRE(`^(?:on )?(our|my|your|her|his|ours|mine)\s*(?:bit|to[- ]?do list|job|part|side|end|tasks?|actions?|to[- ]?dos?|homework|list|jobs)?\s*(?::|[-–—=]*>|→|\s[-–—]+\s)\s*(?:to\s+|will\s+)?`)
 
 // Things that stand for doing something with them: "Us: letter to the agent".
-var thingToDo = set(`letter letters email call form forms application referral statement statements payslips payslip bank docs documents evidence proof id budget i&e sfs copy copies phonecall appeal complaint request offer offers token holding dhp wage wageslips p60 v5 medical gp tenancy meter`)
+var thingToDo = set(`letter letters email call form forms application referral statement statements payslips payslip bank docs documents evidence proof id budget i&e sfs copy copies phonecall appeal complaint request offer offers token holding dhp wage wageslips p60 v5 medical gp tenancy meter report reports photo photos`)
 
 // finite tells whether words hold a verb that makes them a statement.
 func finite(words []word) bool {
@@ -532,6 +532,8 @@ func (s subjects) deed(text string, words []word, i, n int, owner Owner, pronoun
 	}
 	return found{}, false
 }
+
+var withinRE = foldedRE(`\b(?:by|before|within|no later than|asap)\b`)
 
 var byRE = foldedRE(`\b(?:by|before|asap|no later than|now)\b`)
 
