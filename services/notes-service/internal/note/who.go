@@ -345,7 +345,7 @@ func (s subjects) label(text, context string) (found, bool) {
 	switch {
 	case imperative(w), owner == Us && baseVerb(w) != "":
 		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
-	case !finite(first) && withinRE.MatchString(inner), !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
+	case !finite(first) && withinRE.MatchString(inner) && !slices.ContainsFunc(first[:min(5, len(first))], func(w word) bool { return intents[w.text] }), !finite(first) && slices.ContainsFunc(first[:min(3, len(first))], func(w word) bool { return thingToDo[w.text] }) || len(lead) > 0 && strings.Contains(strings.ToLower(lead), "action") && !finite(first):
 		return found{action: true, owner: owner, verb: at, strip: true, list: true}, true
 	}
 	if f, ok := s.predicate(inner, context, true); ok {
@@ -532,6 +532,9 @@ func (s subjects) deed(text string, words []word, i, n int, owner Owner, pronoun
 	}
 	return found{}, false
 }
+
+// Words that show that a clause has a subject of its own.
+var intents = set(`to will must should shall needs need gonna agreed can may might would`)
 
 var withinRE = foldedRE(`\b(?:by|before|within|no later than|asap)\b`)
 
