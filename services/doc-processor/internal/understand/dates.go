@@ -98,7 +98,7 @@ func (t *text) labelBefore(at int) string {
 var (
 	dateLabel = regexp.MustCompile(`(?i)^(?:date|dated|(?:bill|statement|issue|issued|pay|payment|invoice|letter|notice) date|date of (?:issue|(?:this )?(?:notice|letter|order|bill|invoice|statement|agreement|demand|judgment|service))|date issued|issued(?: on)?|signed on)\s*:?$`)
 	// labelled finds a label and a date that follow each other in one cell.
-	labelled = regexp.MustCompile(`(?i)^(.*?)[:\s]+(?:on )?(` + datePattern + `)$`)
+	labelled = regexp.MustCompile(`(?i)^(.*?)[:\s]+(?:on )?(` + datePattern + `)(?:\s.*)?$`)
 	period   = regexp.MustCompile(`(?i)(?:statement|assessment|billing|bill) period:?\s+(?:from )?(?:\d{1,2}(?:st|nd|rd|th)? ` + months + `(?: \d{4})?|` + datePattern + `)\s*(?:to|-|–|until)\s*(` + datePattern + `)`)
 )
 

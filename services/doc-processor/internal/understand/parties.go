@@ -91,6 +91,8 @@ var (
 	place = regexp.MustCompile(`(?i)\b(?:hall|centre|house|street|road|lane|buildings?|park|way|court|floor|unit|box|square|quay|close|avenue|forge|cottages?|terrace|mill|farm)\b`)
 	// department ends the name of a council where its department begins.
 	department = regexp.MustCompile(`^(.*?\bCouncil)\b.+$`)
+	// company ends a name at its legal form, whatever a layout set beside it.
+	company = regexp.MustCompile(`(?i)^(.*?\b(?:ltd|limited|plc|llp))\b.+$`)
 	// broken are names that stand on several lines.
 	broken = regexp.MustCompile(`(?i)\b(?:department\s+for\s+work\s+(?:and|&)\s+pensions|hm\s+revenue\s+(?:and|&)\s+customs)\b`)
 	// court names the court that fined somebody.
@@ -168,6 +170,9 @@ func (t *text) letterhead() Field {
 		from, to := c.from, c.to
 		if before, after, ok := strings.Cut(words, " - "); ok && title.MatchString(after) {
 			words, to = before, from+len(before)
+		}
+		if m := company.FindStringSubmatchIndex(words); m != nil {
+			words, to = words[:m[3]], from+m[3]
 		}
 		if m := department.FindStringSubmatchIndex(words); m != nil {
 			to = from + m[3]

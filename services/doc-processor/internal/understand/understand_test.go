@@ -271,6 +271,12 @@ func TestJoinedLines(t *testing.T) {
 	if f.Amount.Value != nil {
 		t.Errorf("amount %s", *f.Amount.Value)
 	}
+	f = Understand(Document{Pages: []Page{{Number: 1, Text: "Hillside Care Ltd PAYSLIP\n\nEmployee: Carys Pryce\n\nPayment date: 27 June 2025 Week 12\n\nNet pay £1,241.80"}}}).Fields
+	for want, got := range map[string]Field{"Hillside Care Ltd": f.Creditor, "2025-06-27": f.Date} {
+		if got.Value == nil || *got.Value != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
 }
 
 // A number that OCR was not sure of makes the field doubtful, and a page that
