@@ -339,3 +339,26 @@ func TestDamagedFile(t *testing.T) {
 		t.Errorf("a damaged file: %v", err)
 	}
 }
+
+// A full disk is said as such, loses nothing, and is got over without a restart.
+func TestFullDisk(t *testing.T) {
+	q := open(t, jobs.Options{Dir: t.TempDir()}, []func(*jobs.Options){func(o *jobs.Options) { o.Most = 10_000 }})
+	before := add(t, q, task("a", "1"))[0]
+	if err := q.LimitPages(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for n := 0; n < 1000 && err == nil; n++ {
+		_, err = q.Add(t.Context(), task(fmt.Sprintf("%d-%s", n, strings.Repeat("x", 1000)), "2"))
+	}
+	if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "disk that holds DATA_DIR is full") {
+		t.Fatalf("on a full disk: %v", err)
+	}
+	if err := q.LimitPages(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	after := add(t, q, task("b", "3"))[0]
+	start(t, q, succeed)
+	until(t, q, before, rag.Done)
+	until(t, q, after, rag.Done)
+}
