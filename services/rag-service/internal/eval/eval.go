@@ -156,9 +156,11 @@ type Summary struct {
 
 // Report is what a run measured.
 type Report struct {
-	Summary Summary          `json:"summary"`
-	Kinds   map[Kind]Summary `json:"kinds"`
-	Results []Result         `json:"results"`
+	// Embedding names the model of a search by meaning too; empty for one by words.
+	Embedding string           `json:"embedding,omitempty"`
+	Summary   Summary          `json:"summary"`
+	Kinds     map[Kind]Summary `json:"kinds"`
+	Results   []Result         `json:"results"`
 }
 
 // Run asks every question.

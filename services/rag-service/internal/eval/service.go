@@ -23,7 +23,11 @@ type Service struct {
 	rag   *rag.Service
 	index *sqliteindex.Index
 	dir   string
+	model string // of the embeddings; empty without
 }
+
+// Embedding names the embedding model and its dimensions; empty without one.
+func (s *Service) Embedding() string { return s.model }
 
 // NewService ingests documents, and embeds their passages when there is an
 // embedder.
@@ -65,6 +69,7 @@ func (s *Service) embed(ctx context.Context, embedder rag.Embedder) error {
 	if err != nil {
 		return err
 	}
+	s.model = fmt.Sprintf("%s (%d dimensions)", id.Model, id.Dimension)
 	if err := s.index.Stage(ctx, rag.DefaultCollection, id); err != nil {
 		return err
 	}

@@ -80,11 +80,12 @@ type retrievedChunk struct {
 }
 
 type citation struct {
-	Document string  `json:"document"`
-	Source   string  `json:"source"`
-	Page     *int    `json:"page"`
-	Quote    string  `json:"quote"`
-	Score    float64 `json:"score"`
+	Document string   `json:"document"`
+	Source   string   `json:"source"`
+	Also     []string `json:"also,omitempty"` // other documents that say the same in the same words
+	Page     *int     `json:"page"`
+	Quote    string   `json:"quote"`
+	Score    float64  `json:"score"`
 	metadata
 }
 
@@ -186,7 +187,7 @@ func cite(q rag.Question, passages []rag.Passage) (sources []string, citations [
 			sources = append(sources, p.Source)
 		}
 		citations[i] = citation{
-			Document: p.Document(), Source: p.Source, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
+			Document: p.Document(), Source: p.Source, Also: p.Also, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
 			metadata: metadataOf(q, p),
 		}
 	}

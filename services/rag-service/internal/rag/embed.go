@@ -150,32 +150,65 @@ func Normal(v []float32) []float32 {
 	return out
 }
 
-// meaning returns the question's embedding by the collection's identity. It is
-// nil where the collection has none, and where it cannot be had: then there is a
-// notice that says why.
-func (s *Service) meaning(ctx context.Context, collection, text string) ([]float32, string, error) {
+// unrelated is the cosine that texts about different things have: with some
+// models it is nearly 0, with others above a half. The texts of an identity's
+// canary are such.
+func unrelated(id provider.EmbeddingIdentity) float64 {
+	var sum float64
+	pairs := 0
+	for i, a := range id.Canary {
+		for _, b := range id.Canary[:i] {
+			sum += cosine(a, b)
+			pairs++
+		}
+	}
+	if pairs == 0 {
+		return 0
+	}
+	return min(max(sum/float64(pairs), 0), mostUnrelated)
+}
+
+// mostUnrelated keeps a model that tells nothing apart from making noise of it.
+const mostUnrelated = 0.9
+
+func cosine(a, b []float32) float64 {
+	if len(a) != len(b) {
+		return 0
+	}
+	a, b = Normal(a), Normal(b)
+	var sum float64
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+// meaning returns the question's embedding by the collection's identity, and that
+// identity. Both are nil where the collection has none, and where it cannot be
+// had: then there is a notice that says why.
+func (s *Service) meaning(ctx context.Context, collection, text string) ([]float32, *provider.EmbeddingIdentity, string, error) {
 	if s.questions == nil {
-		return nil, "", nil
+		return nil, nil, "", nil
 	}
 	all, err := s.index.Collections(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	at := slices.IndexFunc(all, func(c Collection) bool { return c.Name == collection })
 	if at < 0 || all[at].Embedding == nil {
-		return nil, "", nil
+		return nil, nil, "", nil
 	}
 	v, err := s.questions.embed(ctx, *all[at].Embedding, text)
 	switch {
 	case err == nil:
-		return v, "", nil
+		return v, all[at].Embedding, "", nil
 	case ctx.Err() != nil:
-		return nil, "", ctx.Err()
+		return nil, nil, "", ctx.Err()
 	case fault.KindOf(err) == fault.Conflict:
 		s.logger.WarnContext(ctx, "the embedding model is not the index's: searched by words alone", "error", err)
-		return nil, "The manuals were searched by words alone, as the embedding model is not the one that the index was made with.", nil
+		return nil, nil, "The manuals were searched by words alone, as the embedding model is not the one that the index was made with.", nil
 	default:
 		s.logger.WarnContext(ctx, "the question could not be embedded: searched by words alone", "error", err)
-		return nil, "The manuals were searched by words alone, as the embedding model does not answer.", nil
+		return nil, nil, "The manuals were searched by words alone, as the embedding model does not answer.", nil
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,5 +135,31 @@ func TestEmbeddingText(t *testing.T) {
 		if got := EmbeddingText(tt.title, tt.headings, tt.text); got != tt.want {
 			t.Errorf("EmbeddingText(%q, %q, %q) = %q, want %q", tt.title, tt.headings, tt.text, got, tt.want)
 		}
+	}
+}
+
+// The scale of relatedness does not depend on how far apart a model puts texts.
+func TestUnrelated(t *testing.T) {
+	of := func(canary ...[]float32) provider.EmbeddingIdentity {
+		return provider.EmbeddingIdentity{Canary: canary}
+	}
+	for _, tt := range []struct {
+		name string
+		id   provider.EmbeddingIdentity
+		want float64
+	}{
+		{"far apart", of([]float32{1, 0}, []float32{0, 2}), 0},
+		{"opposite", of([]float32{1, 0}, []float32{-1, 0}), 0},
+		{"near", of([]float32{3, 4}, []float32{3, -4}, []float32{3, 0}), (-0.28 + 0.6 + 0.6) / 3},
+		{"all the same", of([]float32{1, 1}, []float32{1, 1}), mostUnrelated},
+		{"none", of(), 0},
+	} {
+		if got := unrelated(tt.id); math.Abs(got-tt.want) > 1e-6 {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	near := []evidence{{hit: Hit{Cosine: 0.75}, placed: true}, {hit: Hit{Cosine: 0.9}}}
+	if got := related(near, 0.5); math.Abs(got-0.5) > 1e-6 {
+		t.Errorf("related = %v, want that of the passage that names the country", got)
 	}
 }

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,6 +15,14 @@ import (
 const (
 	candidates = 80
 	perPage    = 1
+)
+
+// Two passages say the same from sameText of their terms in common. Once there
+// are enough passages, copies of them are looked for among those that are nearly
+// as good as the last.
+const (
+	sameText  = 0.85
+	copyShare = 0.8
 )
 
 // The weights of the second look at a candidate, in units of the question's
@@ -35,12 +44,13 @@ const (
 type evidence struct {
 	hit     Hit
 	score   float64
-	first   float64 // what it was found by: words, and meaning in a hybrid search
-	near    float64 // 1 for the nearest in meaning, 0 for those that were not among the nearest
-	cover   float64 // share of the question's weight whose terms stand in the chunk or its headings
-	heading float64 // 0 to 1
-	pairs   float64 // share of the weight of neighbouring words that stand close together
-	placed  bool    // the chunk names the countries that the question names
+	first   float64  // what it was found by: words, and meaning in a hybrid search
+	near    float64  // 1 for the nearest in meaning, 0 for those that were not among the nearest
+	cover   float64  // share of the question's weight whose terms stand in the chunk or its headings
+	heading float64  // 0 to 1
+	pairs   float64  // share of the weight of neighbouring words that stand close together
+	also    []string // other documents that say the same
+	placed  bool     // the chunk names the countries that the question names
 }
 
 // scorer looks at candidates with a question in mind.
@@ -282,7 +292,9 @@ func (m meanings) near(h Hit) float64 {
 }
 
 // diverse keeps the first n that differ from each other: no more than perPage of
-// one page, and none that says what an earlier one says.
+// one page, and none that says what an earlier one says. One that says the same
+// in another document is named with the earlier one. The same words with other
+// figures are not the same: one of the two is out of date.
 func diverse(a *bm25.Analyzer, ranked []evidence, n int) []evidence {
 	type place struct {
 		source string
@@ -292,19 +304,22 @@ func diverse(a *bm25.Analyzer, ranked []evidence, n int) []evidence {
 	var kept []evidence
 	var sets []map[uint32]bool
 	for _, e := range ranked {
-		if len(kept) == n {
+		if len(kept) == n && (n == 0 || e.score < copyShare*kept[n-1].score) {
 			break
 		}
 		p := place{e.hit.Source, e.hit.Chunk.Page}
-		if p.page > 0 && onPage[p] == perPage {
-			continue
-		}
 		set := termSet(a, e.hit.Chunk.Text)
-		if slices.ContainsFunc(sets, func(other map[uint32]bool) bool { return overlap(set, other) > 0.85 }) {
-			continue
+		same := slices.IndexFunc(sets, func(other map[uint32]bool) bool { return overlap(set, other) > sameText })
+		switch {
+		case same >= 0 && maps.Equal(figures(kept[same].hit.Chunk.Text), figures(e.hit.Chunk.Text)):
+			if e.hit.Source != kept[same].hit.Source && !slices.Contains(kept[same].also, e.hit.Source) {
+				kept[same].also = append(kept[same].also, e.hit.Source)
+			}
+		case len(kept) == n || p.page > 0 && onPage[p] == perPage:
+		default:
+			onPage[p]++
+			kept, sets = append(kept, e), append(sets, set)
 		}
-		onPage[p]++
-		kept, sets = append(kept, e), append(sets, set)
 	}
 	return kept
 }

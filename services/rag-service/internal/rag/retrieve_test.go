@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
@@ -97,5 +99,29 @@ func TestFindsNeighbours(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A passage that stands in two documents is found once and names both; with
+// another figure it is another passage.
+func TestCopies(t *testing.T) {
+	f := newFixture(t)
+	texts := []rag.Text{
+		{Name: "a.txt", Text: relief}, {Name: "b.txt", Text: relief},
+		{Name: "old.txt", Text: strings.Replace(relief, "£50,000", "£30,000", 1)}, {Name: "space.txt", Text: space},
+	}
+	if _, err := f.IngestTexts(t.Context(), rag.DefaultCollection, texts); err != nil {
+		t.Fatal(err)
+	}
+	found, err := f.Find(t.Context(), rag.Question{Text: "How large may the debts be for a debt relief order?", TopK: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, r := range found.Results {
+		got[r.Source] = r.Also
+	}
+	if diff := cmp.Diff(map[string][]string{"a.txt": {"b.txt"}, "old.txt": nil}, got); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
 	}
 }
