@@ -270,6 +270,8 @@ type answer struct {
 		Method     string
 		Confidence *float64
 		Text       string
+		Header     string
+		Footer     string
 		Prepared   []string
 		Error      string
 		Vision     *struct {
@@ -364,7 +366,8 @@ func errorRate(want []string, got answer) float64 {
 	for i, page := range want {
 		a, b := strings.Fields(page), []string{}
 		if i < len(got.PageResults) {
-			b = strings.Fields(got.PageResults[i].Text)
+			p := got.PageResults[i]
+			b = strings.Fields(p.Header + " " + p.Text + " " + p.Footer)
 		}
 		all += len(a)
 		row := make([]int, len(b)+1)
