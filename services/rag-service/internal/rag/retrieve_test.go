@@ -107,8 +107,10 @@ func TestFindsNeighbours(t *testing.T) {
 func TestCopies(t *testing.T) {
 	f := newFixture(t)
 	texts := []rag.Text{
-		{Name: "a.txt", Text: relief}, {Name: "b.txt", Text: relief},
-		{Name: "old.txt", Text: strings.Replace(relief, "£50,000", "£30,000", 1)}, {Name: "space.txt", Text: space},
+		{Name: "a.txt", Text: relief},
+		{Name: "b.txt", Text: relief},
+		{Name: "old.txt", Text: strings.Replace(relief, "£50,000", "£30,000", 1)},
+		{Name: "space.txt", Text: space},
 	}
 	if _, err := f.IngestTexts(t.Context(), rag.DefaultCollection, texts); err != nil {
 		t.Fatal(err)
