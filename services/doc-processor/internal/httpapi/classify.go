@@ -91,7 +91,7 @@ func understood(r *document.Result, taken []string) understand.Result {
 			page.Doubts = append(page.Doubts, d.Text)
 		}
 		for _, w := range p.Words {
-			b := w.Box.Rounded()
+			b := w.Rounded()
 			page.Words = append(page.Words, understand.Word{Text: w.Text, Box: [4]float64{b.Left, b.Top, b.Right, b.Bottom}})
 		}
 		doc.Pages = append(doc.Pages, page)
