@@ -73,6 +73,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 type processed struct {
 	Success     bool    `json:"success"`
 	Error       *string `json:"error"`
+	MediaType   string  `json:"media_type"`
 	PageResults []struct {
 		Page int    `json:"page"`
 		Text string `json:"text"`
@@ -114,12 +115,21 @@ func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Readin
 	}
 	var r rag.Reading
 	for _, page := range p.PageResults {
+		if !paged(p.MediaType) {
+			page.Page = 0
+		}
 		r.Pages = append(r.Pages, chunk.Page{Number: page.Page, Text: page.Text})
-		if strings.TrimSpace(page.Text) == "" {
+		if page.Page > 0 && strings.TrimSpace(page.Text) == "" {
 			r.Empty = append(r.Empty, page.Page)
 		}
 	}
 	return r, nil
+}
+
+// paged reports whether a format has pages that somebody can open. The doc-processor
+// numbers the sheets of a workbook and the parts of a mail too.
+func paged(mediaType string) bool {
+	return mediaType == "" || mediaType == "application/pdf" || strings.HasPrefix(mediaType, "image/")
 }
 
 const keyRefused = "The document processor refuses the key: set DOC_PROCESSOR_API_KEY to one that it knows, with the scope read."

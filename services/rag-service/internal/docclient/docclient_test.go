@@ -55,6 +55,18 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestReadWithoutPages(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"success": true, "error": null, "pages": 2, "media_type": "message/rfc822", "page_results": [
+			{"page": 1, "method": "none", "text": "The mail"}, {"page": 2, "method": "none", "text": ""}]}`)
+	})
+	got, err := client.Read(t.Context(), "mail.eml", []byte("x"))
+	want := rag.Reading{Pages: []chunk.Page{{Text: "The mail"}, {Text: ""}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	tests := []struct {
 		name   string

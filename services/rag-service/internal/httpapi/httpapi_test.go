@@ -268,7 +268,7 @@ func TestGolden(t *testing.T) {
 	}))
 	golden(t, "ingest", status, 200, body)
 
-	for name, text := range map[string]string{"space.md": space, "note.docx": "x", "sub/relief.pdf": relief, "sub/bad.pdf": "not a PDF"} {
+	for name, text := range map[string]string{"space.md": space, "note.odt": "x", "sub/relief.pdf": relief, "sub/bad.pdf": "not a PDF"} {
 		path := filepath.Join(s.folder, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

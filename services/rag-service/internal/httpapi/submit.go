@@ -190,7 +190,7 @@ func (a *API) sendDocuments(c *gin.Context) error {
 func (a *API) submit(c *gin.Context, name string, said map[string]string, part io.Reader) (rag.Submission, error) {
 	text, known := rag.KindOf(name)
 	if !known {
-		return rag.Submission{}, fault.New(fault.Unsupported, "Not a document that is ingested: PDF, PNG, JPEG, TIFF, WebP, BMP, .txt and .md are.")
+		return rag.Submission{}, fault.New(fault.Unsupported, "Not a document that is ingested: "+rag.KindNames+" are.")
 	}
 	collection := said["collection"]
 	if collection == "" {

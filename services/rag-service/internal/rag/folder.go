@@ -19,9 +19,13 @@ import (
 func kinds() map[string]bool {
 	return map[string]bool{
 		".pdf": false, ".png": false, ".jpg": false, ".jpeg": false, ".tif": false, ".tiff": false, ".webp": false, ".bmp": false,
+		".docx": false, ".xlsx": false, ".html": false, ".htm": false, ".eml": false, ".csv": false,
 		".txt": true, ".md": true,
 	}
 }
+
+// KindNames says what is ingested, for people.
+const KindNames = "PDF, PNG, JPEG, TIFF, WebP, BMP, Word (.docx), Excel (.xlsx), HTML, mail (.eml), CSV, text (.txt) and Markdown (.md)"
 
 // KindOf tells from a file's name whether it is a document, and whether it is
 // plain text.
@@ -81,7 +85,7 @@ func (s *Service) withFolder(ctx context.Context, wanted func(string) bool, inge
 	}
 	if len(items) == 0 {
 		return FolderReport{}, fault.New(fault.NotFound, "There are no documents in the folder that MANUALS_PATH names. "+
-			"PDF, PNG, JPEG, TIFF, WebP, BMP, text (.txt) and Markdown (.md) files are ingested.")
+			KindNames+" files are ingested.")
 	}
 	faulty := s.tellApart(ctx, root, items)
 	present := map[Key]bool{}
@@ -147,7 +151,7 @@ func (s *Service) walk(ctx context.Context, root *os.Root) (items []item, skippe
 		case name == ListName:
 			skip(name, "It says what the documents are.")
 		case !known || strings.HasPrefix(entry.Name(), "."):
-			skip(name, "Not a document that is ingested: PDF, PNG, JPEG, TIFF, WebP, BMP, .txt and .md are.")
+			skip(name, "Not a document that is ingested: "+KindNames+" are.")
 		case statErr != nil && entry.Type()&fs.ModeSymlink != 0:
 			skip(name, "A link that leads out of the folder, or nowhere.")
 		case statErr != nil:

@@ -421,7 +421,7 @@ func TestIngestFolder(t *testing.T) {
 	f.write(t, "more/space.md", space)
 	f.write(t, "more/agents.TXT", baily)
 	f.write(t, "locked.pdf", "refuse")
-	f.write(t, "letter.docx", "x")
+	f.write(t, "letter.odt", "x")
 	f.write(t, ".git/x.txt", baily)
 	f.write(t, "big.txt", strings.Repeat("x", 1<<20+1))
 	outside := filepath.Join(t.TempDir(), "secret.txt")
@@ -436,7 +436,7 @@ func TestIngestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		".git skipped", "big.txt failed", "letter.docx skipped", "locked.pdf failed",
+		".git skipped", "big.txt failed", "letter.odt skipped", "locked.pdf failed",
 		"more/agents.TXT success", "more/space.md success", "out.txt skipped", "relief.pdf success",
 	}
 	if diff := cmp.Diff(want, statuses(report.Outcomes)); diff != "" {
