@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"signpost.internal/pkg/egress"
 )
 
 // service is the program under measurement.
@@ -31,7 +34,8 @@ type service struct {
 }
 
 func startService(ctx context.Context, program, dir string) (*service, error) {
-	s := &service{command: exec.CommandContext(ctx, program), client: &http.Client{Transport: &http.Transport{}}, drained: make(chan struct{}), quit: make(chan struct{})}
+	dialer := egress.New(egress.Config{}, nil)
+	s := &service{command: exec.CommandContext(ctx, program), client: &http.Client{Transport: dialer.Transport()}, drained: make(chan struct{}), quit: make(chan struct{})}
 	s.command.Env = append(os.Environ(), "DOC_PROCESSOR_PORT=0", "LLM_PROVIDER=none", "DATA_DIR="+filepath.Join(dir, "data"), "DOCUMENT_TIMEOUT=1h", "PAGE_TIMEOUT=5m") //nolint:forbidigo // the program's environment, not our configuration
 	out, err := s.command.StdoutPipe()
 	if err != nil {
@@ -48,6 +52,7 @@ func startService(ctx context.Context, program, dir string) (*service, error) {
 		}
 		if _, address, ok := strings.Cut(strings.TrimSpace(line), " address="); ok && strings.Contains(line, "msg=listening") {
 			s.url = "http://" + address
+			dialer.Allow(&url.URL{Scheme: "http", Host: address})
 		}
 	}
 	go func() {
