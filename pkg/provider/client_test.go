@@ -212,7 +212,7 @@ func TestRepair(t *testing.T) {
 			r.Schema = json.RawMessage(schema)
 			_, err := c.Chat(t.Context(), r)
 			wantFault(t, err, fault.Upstream, "does not follow the schema")
-			if n := len(up.Requests()); n != 3 {
+			if n := len(up.Requests()); n != 2 {
 				t.Errorf("asked %d times, want twice", n)
 			}
 			second := lastBody(t, up, s.chatPath)["messages"].([]any)
