@@ -88,6 +88,7 @@ func run(ctx context.Context, environ map[string]string, stdout io.Writer, onLis
 		Index: index, Reader: reader, Generator: model, Embedder: model, Logger: logger,
 		Queue: queue, Originals: kept, Shared: cfg.DatabaseURL != "" || cfg.OriginalsURL != "",
 		ManualsPath: cfg.ManualsPath, Watch: cfg.ManualsWatch, MaxFile: maxUpload, Patience: cfg.ReaderPatience,
+		Searched: rag.NewMetrics(registry).Searched,
 	}
 	checks := []httpserver.Check{
 		{Name: "index", Required: true, Probe: index.Ping, Detail: func(context.Context) any { return map[string]string{"kind": kind} }},

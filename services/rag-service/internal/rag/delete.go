@@ -110,6 +110,7 @@ func (s *Service) remove(ctx context.Context, k Key, deleteFrom func() error) (R
 	if err := deleteFrom(); err != nil {
 		return Receipt{}, err
 	}
+	s.questions.forget()
 	needed, err := s.referred(ctx)
 	if err != nil {
 		return Receipt{}, err

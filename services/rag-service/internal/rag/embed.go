@@ -111,6 +111,17 @@ func (q *questions) make(ctx context.Context, want provider.EmbeddingIdentity, t
 	return v, nil
 }
 
+// forget empties what is remembered of questions, which may quote a document that
+// was deleted.
+func (q *questions) forget() {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.vectors, q.order = map[string][]float32{}, nil
+}
+
 // identify finds the identity of a model, unless it was found not long ago. What
 // another model made is forgotten.
 func (q *questions) identify(ctx context.Context, model string) error {
@@ -183,32 +194,38 @@ func cosine(a, b []float32) float64 {
 	return sum
 }
 
-// meaning returns the question's embedding by the collection's identity, and that
-// identity. Both are nil where the collection has none, and where it cannot be
-// had: then there is a notice that says why.
-func (s *Service) meaning(ctx context.Context, collection, text string) ([]float32, *provider.EmbeddingIdentity, string, error) {
+// sense is what the meaning of a question is compared by.
+type sense struct {
+	vector   []float32                   // of the question, by the collection's identity
+	identity *provider.EmbeddingIdentity // the collection's
+	why      Why                         // there are none; then the rest is empty
+	notice   string                      // the reason in words, where somebody should know it
+}
+
+// meaning embeds the question by the collection's identity.
+func (s *Service) meaning(ctx context.Context, collection, text string) (sense, error) {
 	if s.questions == nil {
-		return nil, nil, "", nil
+		return sense{why: NoEmbedder}, nil
 	}
 	all, err := s.index.Collections(ctx)
 	if err != nil {
-		return nil, nil, "", err
+		return sense{}, err
 	}
 	at := slices.IndexFunc(all, func(c Collection) bool { return c.Name == collection })
 	if at < 0 || all[at].Embedding == nil {
-		return nil, nil, "", nil
+		return sense{why: NoVectors}, nil
 	}
 	v, err := s.questions.embed(ctx, *all[at].Embedding, text)
 	switch {
 	case err == nil:
-		return v, all[at].Embedding, "", nil
+		return sense{vector: v, identity: all[at].Embedding}, nil
 	case ctx.Err() != nil:
-		return nil, nil, "", ctx.Err()
+		return sense{}, ctx.Err()
 	case fault.KindOf(err) == fault.Conflict:
 		s.logger.WarnContext(ctx, "the embedding model is not the index's: searched by words alone", "error", err)
-		return nil, nil, "The manuals were searched by words alone, as the embedding model is not the one that the index was made with.", nil
+		return sense{why: OtherModel, notice: "The manuals were searched by words alone, as the embedding model is not the one that the index was made with."}, nil
 	default:
 		s.logger.WarnContext(ctx, "the question could not be embedded: searched by words alone", "error", err)
-		return nil, nil, "The manuals were searched by words alone, as the embedding model does not answer.", nil
+		return sense{why: EmbedFailed, notice: "The manuals were searched by words alone, as the embedding model does not answer."}, nil
 	}
 }

@@ -18,9 +18,13 @@ import (
 type meaning struct {
 	fails error
 	axis  int
+	asked int // questions that were embedded
 }
 
-func (m *meaning) Embed(_ context.Context, _ provider.Task, texts []string) (*provider.EmbedResponse, error) {
+func (m *meaning) Embed(_ context.Context, task provider.Task, texts []string) (*provider.EmbedResponse, error) {
+	if task == provider.Query {
+		m.asked++
+	}
 	if m.fails != nil {
 		return nil, m.fails
 	}
@@ -42,13 +46,13 @@ func (m *meaning) EmbeddingIdentity(context.Context) (provider.EmbeddingIdentity
 }
 
 // embedAll gives all passages of the fixture embeddings.
-func embedAll(t *testing.T, f *fixture, m *meaning) {
+func embedAll(t *testing.T, index rag.Index, m *meaning) {
 	t.Helper()
 	ctx, id := t.Context(), indextest.Identity(m.axis, 4)
-	if err := f.index.Stage(ctx, rag.DefaultCollection, id); err != nil {
+	if err := index.Stage(ctx, rag.DefaultCollection, id); err != nil {
 		t.Fatal(err)
 	}
-	chunks, _, err := f.index.Unembedded(ctx, rag.DefaultCollection, 1000)
+	chunks, _, err := index.Unembedded(ctx, rag.DefaultCollection, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +61,10 @@ func embedAll(t *testing.T, f *fixture, m *meaning) {
 		made, _ := m.Embed(ctx, provider.Document, []string{rag.EmbeddingText(c.Title, c.Headings, c.Text)})
 		vectors = append(vectors, rag.Embedding{Ref: c.Ref, Vector: made.Vectors[0]})
 	}
-	if err := f.index.Embed(ctx, rag.DefaultCollection, id, vectors); err != nil {
+	if err := index.Embed(ctx, rag.DefaultCollection, id, vectors); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.index.Promote(ctx, rag.DefaultCollection); err != nil {
+	if err := index.Promote(ctx, rag.DefaultCollection); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -86,7 +90,7 @@ func TestHybrid(t *testing.T) {
 	if found := find(); found.Method != rag.ByWords || found.Notice != "" || len(found.Results) != 0 {
 		t.Errorf("before there are embeddings: %+v", found)
 	}
-	embedAll(t, f, m)
+	embedAll(t, f.index, m)
 	if found := find(); found.Method != rag.ByHybrid || found.Notice != "" || len(found.Results) == 0 || found.Results[0].Source != "relief.txt" {
 		t.Errorf("by meaning: %+v", found)
 	}

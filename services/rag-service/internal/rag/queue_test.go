@@ -448,6 +448,36 @@ func TestDeletionLeavesNothing(t *testing.T) {
 	}
 }
 
+// A question may quote the document, so that what is remembered of questions goes
+// with it.
+func TestDeletionForgetsQuestions(t *testing.T) {
+	d := newDurable(t)
+	d.ended(t, d.submit(t, "relief.txt", relief).Job.ID, rag.Done)
+	d.ended(t, d.submit(t, "space.txt", space).Job.ID, rag.Done)
+	m := &meaning{}
+	embedAll(t, d.index, m)
+	d.options.Embedder = m
+	s := rag.New(d.options)
+	asked := func() int {
+		t.Helper()
+		for range 2 {
+			if found, err := s.Find(t.Context(), rag.Question{Text: "How long does breathing space last?", TopK: 1}); err != nil || found.Method != rag.ByHybrid {
+				t.Fatalf("%+v, %v", found, err)
+			}
+		}
+		return m.asked
+	}
+	if n := asked(); n != 1 {
+		t.Fatalf("a question that is remembered was embedded %d times", n)
+	}
+	if _, err := s.DeleteDocument(t.Context(), manual("relief.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if n := asked(); n != 2 {
+		t.Errorf("after the deletion the question was embedded %d times in all, want 2", n)
+	}
+}
+
 func TestDeletionOfWhatIsBeingRead(t *testing.T) {
 	d := newDurable(t)
 	d.reader.hold = make(chan struct{})

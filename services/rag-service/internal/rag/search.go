@@ -56,11 +56,11 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 		return r, nil
 	}
 	wanted := Query{Collection: asked.collection(), Sparse: q.vector, Filter: asked.Filter, Limit: candidates}
-	dense, identity, notice, err := s.meaning(ctx, wanted.Collection, asked.Text)
+	sense, err := s.meaning(ctx, wanted.Collection, asked.Text)
 	if err != nil {
 		return results{}, err
 	}
-	wanted.Dense, r.notice = dense, notice
+	wanted.Dense, r.notice = sense.vector, sense.notice
 	found, err := s.candidates(ctx, &wanted, &q)
 	if err != nil {
 		return results{}, err
@@ -68,10 +68,14 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 	sc := newScorer(s.analyzer, q)
 	ranked := sc.rank(found.Hits)
 	r.covered = covered(ranked, q.known(), found.Total)
-	if wanted.Dense != nil {
+	switch {
+	case wanted.Dense != nil:
 		r.method = ByHybrid
-		r.covered = r.covered && alsoRelated(ranked, unrelated(*identity))
+		r.covered = r.covered && alsoRelated(ranked, unrelated(*sense.identity))
+	case sense.vector != nil:
+		sense.why = VectorsMoved
 	}
+	s.searched(r.method, sense.why)
 	ranked, r.reranking = s.rerank(ctx, asked.Text, ranked)
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{

@@ -33,6 +33,8 @@ type Options struct {
 	MaxFile int64
 	// Patience is how long a caller waits for a document that waits for the reader.
 	Patience time.Duration
+	// Searched learns of each search, and why meaning was not used; nil for nobody.
+	Searched func(Method, Why)
 }
 
 // Service ingests documents and answers questions. Its methods may be called at
@@ -55,6 +57,7 @@ type Service struct {
 	language *language
 
 	questions *questions // nil without an embedder
+	searched  func(Method, Why)
 
 	progress  tracker
 	documents keyed        // one change of a document at a time
@@ -74,7 +77,11 @@ func New(o Options) *Service {
 		queue: o.Queue, originals: o.Originals, logger: o.Logger,
 		manualsPath: o.ManualsPath, watchEvery: o.Watch, maxFile: o.MaxFile, patience: o.Patience,
 		analyzer: a, language: newLanguage(a),
-		woken: make(chan struct{}, 1), untidy: make(chan struct{}, 1), shared: o.Shared,
+		searched: o.Searched,
+		woken:    make(chan struct{}, 1), untidy: make(chan struct{}, 1), shared: o.Shared,
+	}
+	if s.searched == nil {
+		s.searched = func(Method, Why) {}
 	}
 	if o.Embedder != nil {
 		s.questions = &questions{embedder: o.Embedder, vectors: map[string][]float32{}}
