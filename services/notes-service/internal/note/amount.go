@@ -2,22 +2,23 @@ package note
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 const numberPattern = `\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?`
 
 var (
-	sterlingRE = regexp.MustCompile(`(?i)(?:£|\bGBP)\s?(` + numberPattern + `)(?:\s?(k|grand|thousand|million|mn)\b)?`)
-	poundsRE   = regexp.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
-	penceRE    = regexp.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
-	bareRE     = regexp.MustCompile(numberPattern)
-	rangeEndRE = regexp.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
-	clockRE    = regexp.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
+	sterlingRE = pattern.MustCompile(`(?i)(?:£|\bGBP)\s?(` + numberPattern + `)(?:\s?(k|grand|thousand|million|mn)\b)?`)
+	poundsRE   = pattern.MustCompile(`(?i)(` + numberPattern + `)\s?(k|grand|thousand pounds?|million pounds?|pounds?|quid|gbp)\b`)
+	penceRE    = pattern.MustCompile(`(?i)(\d{1,3})(?:p|\s?pence)(?:$|[^\w/.]|[.]\W|[.]$)`)
+	bareRE     = pattern.MustCompile(numberPattern)
+	rangeEndRE = pattern.MustCompile(`^[-–](\d[\d,]*(?:\.\d\d)?)`)
+	clockRE    = pattern.MustCompile(`^\d{1,2}(?:[.:]\d\d)?$`)
 
-	periodRE = regexp.MustCompile(`(?i)^(?:ish)?\s?(?:` +
+	periodRE = pattern.MustCompile(`(?i)^(?:ish)?\s?(?:` +
 		`(?P<week>p\.w\.|p\.w\b|p/?w\b|/\s?w(?:(?:ee)?k)?\b|(?:per|a|each|every) w(?:ee)?k\b|weekly\b|wkly\b)|` +
 		`(?P<fortnight>(?:per|a|each|every) (?:fortnight|f/?n|2 w(?:ee)?ks|two weeks|other week)\b|fortnightly\b|f/?nightly\b|p\.?/?f\b|/\s?(?:f/?n|fortnight)\b)|` +
 		`(?P<fourweeks>(?:per|every|each) (?:4|four) w(?:ee)?ks\b|/?\s?(?:4|four)[- ]?w(?:ee)?kly\b|/\s?4\s?w(?:ee)?ks?\b)|` +
@@ -26,7 +27,7 @@ var (
 		`(?P<year>p\.a\.|p\.a\b|p/?a\b|/\s?y(?:(?:ea)?r)?\b|p/?yr\b|(?:per|a|each|every) (?:year|annum|yr)\b|yearly\b|annually\b)|` +
 		`(?P<day>(?:per|a|each|every) day\b|/\s?d(?:ay)?\b|p/?d\b|daily\b))`)
 	// "21.80 CB weekly": the benefit stands between.
-	benefitPeriodRE = regexp.MustCompile(`^ [A-Z]{2,4} ((?i:weekly|monthly|pw|pcm|pm|pa|p/w|a week|a month|per week|per month|4 ?wkly|4[- ]weekly|fortnightly))\b`)
+	benefitPeriodRE = pattern.MustCompile(`^ [A-Z]{2,4} ((?i:weekly|monthly|pw|pcm|pm|pa|p/w|a week|a month|per week|per month|4 ?wkly|4[- ]weekly|fortnightly))\b`)
 	periodNames     = map[string]string{"fourweeks": "four weeks"}
 )
 

@@ -1,11 +1,12 @@
 package note
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // Place is where in the notes something stands: Line counts from 1, Start and End
@@ -279,7 +280,7 @@ func (r *Record) parties() (people, creditors []Mention) {
 	return people, creditors
 }
 
-var titledRE = regexp.MustCompile(`\b(?:Mr|Mrs|Ms|Miss|Dr|Mx)\.? \p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)?`)
+var titledRE = pattern.MustCompile(`\b(?:Mr|Mrs|Ms|Miss|Dr|Mx)\.? \p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)?`)
 
 var owedCueRE = foldedRE(`\b(?:ow(?:e|es|ed|ing)|arrears|arrs|debts?|balance|bal|overdrawn|o/d|overdraft|loan|card|catalogue|ccj|outstanding|o/s|fine|penalt\w+|overpa\w+|liability order|behind|bill)\b`)
 

@@ -1,9 +1,10 @@
 package note
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // Amounts in words: "a grand", "two hundred quid", "three thousand pounds".
@@ -100,8 +101,8 @@ func wordsToNumber(text string) (int64, bool) {
 }
 
 var (
-	groupedRE = regexp.MustCompile(`\b\d{1,3}(?:,\d{3})+\.\d\d\b`)
-	plainRE   = regexp.MustCompile(`(?:^|[\s(\[|=~\-–/:>*])(` + numberPattern + `)(k\b)?(?:$|[^\w.,/:%-]|[.,;:](?:\s|$)|/(?:[a-z])|[-–]\s)`)
+	groupedRE = pattern.MustCompile(`\b\d{1,3}(?:,\d{3})+\.\d\d\b`)
+	plainRE   = pattern.MustCompile(`(?:^|[\s(\[|=~\-–/:>*])(` + numberPattern + `)(k\b)?(?:$|[^\w.,/:%-]|[.,;:](?:\s|$)|/(?:[a-z])|[-–]\s)`)
 	// What a bare number counts, or what it is the number of, if it is not money.
 	unitAfterRE = foldedRE(`^\s*(?:%|x\b|×|years?|yrs?|y/?o\b|months?|mths?|mos?\b|weeks?|wks?|days?|hours?|hrs?|mins?|minutes?|pm\b|am\b|of\b|st\b|nd\b|rd\b|th\b|or so|times|miles?|people|kids?|child(?:ren)?|adults?|debts?|creditors?|accounts?|cards?|loans?|letters?|calls?|visits?|payslips?|pay slips?|wage|payments?|pages?|copies|properties|bed(?:room)?s?|rooms?|jobs?|priority|non|non-priority|unsecured|missed|ccjs?|pcns?|dcas?|parking|bank|instal\w*|warnings?|texts?|missed|late|arrears letters|cats?|dogs?|dependants?|forms?|points?|options?|stars?|percent|per cent|pc\b|old|off\b|working|separate|different|more|other|small|diff|main|joint|steps?|sons?|daughters?|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`)
 	numberOfRE  = foldedRE(`(?:\b(?:no|nos|number|flat|apt|unit|room|house|page|p|pp|section|sec|s|form|line|step|ref|reference|acc|acct|account|a/c|ext|tel|mob|phone|aged?|dob|band|bus|route|floor|part|schedule|para|item|point|q|type|version|class|year|tax year|week|wk|month|day|tier|stage|option|client|ct|cl|art|article|rule|reg|regulation|case|claim|policy|agreement|roll|card ending|ending|ending in|code|sort code|postcode|score|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|since|in|at|until|till|by|before|after|from|x|under|within|next|last|every|first|than a|windows|covid)\.?\s*[#:]?\s*)$|(?:^|[\s\d(])[#@x×]\s*$`)

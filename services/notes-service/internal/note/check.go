@@ -3,9 +3,10 @@ package note
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // Section names a part of the letter, as the answer's fields do.
@@ -193,8 +194,8 @@ func (o *outcome) repairRequest() string {
 }
 
 var (
-	usPromiseRE  = regexp.MustCompile(`(?i)^\W*(?:we|i)(?:['’]ll|\s+(?:will|shall|must|need to|have to|are to|are going to|agreed to))\b`)
-	youPromiseRE = regexp.MustCompile(`(?i)^\W*(?:you(?:['’]ll|\s+(?:will|must|need to|should|have to|are to|agreed to|are going to))\b|please\b|your creditors?\b)`)
+	usPromiseRE  = pattern.MustCompile(`(?i)^\W*(?:we|i)(?:['’]ll|\s+(?:will|shall|must|need to|have to|are to|are going to|agreed to))\b`)
+	youPromiseRE = pattern.MustCompile(`(?i)^\W*(?:you(?:['’]ll|\s+(?:will|must|need to|should|have to|are to|agreed to|are going to))\b|please\b|your creditors?\b)`)
 	// Words that begin a sentence with a capital and name nobody.
 	openers = set(`your you please we our this that these those it its there here when if after before because since while although as at by for from in on to with and but also however under over both each
 		no not all any some one two three four five what which who where how why then now today tomorrow next first last once until unless currently recently monthly weekly

@@ -1,10 +1,11 @@
 package note
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // The words by which a writer takes back what was just said.
@@ -44,14 +45,14 @@ var (
 	iPutRE    = foldedRE(`(?:\b(?:i|we|i['’]d|previously|wrongly|had|originally|earlier|before|was)\s+(?:first |originally |previously |wrongly |had |was |been )*(?:put|wrote|had|typed|said|noted|quoted|recorded|stated|given)\s*(?:down\s*|as\s*)?(?:the\s)?|[([,]\s*(?:was|had|previously|not)\s+(?:down as\s+)?)$`)
 	ignoreRE  = foldedRE(`^[^.;\n]{0,30}\b(?:at first|ignore|in error|wrongly|by mistake|my mistake|originally|earlier|before|typo|wrong|error|mistake)\b`)
 	changesRE = foldedRE(`\b(?:from|since|went up|gone up|goes up|going up|go up|rose|rise|rising|increas\w*|reduc\w*|drop(?:s|ped)?|fell|falls|will be|will go|down to|up to|last (?:week|month|year)|used to|each|first|then)\b`)
-	struckRE  = regexp.MustCompile(`~{1,2}[^~\n]{1,200}~{1,2}|--[^\s\n-][^\n-]{0,60}--|<(?:s|del|strike)>[^<]{1,200}</(?:s|del|strike)>`)
+	struckRE  = pattern.MustCompile(`~{1,2}[^~\n]{1,200}~{1,2}|--[^\s\n-][^\n-]{0,60}--|<(?:s|del|strike)>[^<]{1,200}</(?:s|del|strike)>`)
 	// What a sentence begins with, or holds, that takes back what was said before:
 	// the first is sure, the second only where the topic is the same.
 	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £|use (?:that|this)(?: one| figure)?|go(?:ing)? with (?:that|this|the)|use the (?:second|later|new|latest))|\bread (?:£|\d)|[-–—]\s*checked\b`)
 	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|arrived|nb|statement|stmt|bill|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
 	// A line that takes back a thing without giving it anew.
 	dropRE    = foldedRE(`^\W*(?:(?:nb|ps|also|and|oh)\W+)*(?:pls |please )?(?:scrub|ignore|delete|scratch|strike|strike out|forget|disregard|remove|scrap|cross out|take out)\b[\s:,]*(?:(?:the|my|that|what i (?:said|put|wrote) (?:about|re)|about)\s+)*`)
-	capitalRE = regexp.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
+	capitalRE = pattern.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
 )
 
 // findCorrections settles "£340, no, £304": the letter has the later figure
@@ -251,7 +252,7 @@ func clauseAround(l *Line, s span) span {
 	return cut
 }
 
-var clauseEndRE = regexp.MustCompile(`[.;]\s|[,;]\s*|\s[-–—]+\s|[.!?]?\s*$`)
+var clauseEndRE = pattern.MustCompile(`[.;]\s|[,;]\s*|\s[-–—]+\s|[.!?]?\s*$`)
 
 // strikeOut takes out what is struck through.
 func (r *Record) strikeOut(l *Line) {

@@ -2,10 +2,11 @@ package note
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 const (
@@ -18,31 +19,31 @@ const (
 )
 
 var (
-	isoDateRE     = regexp.MustCompile(`\b(\d{4})-(\d{2})-(\d{2})\b`)
-	numericDateRE = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})(?:/(\d{1,2})/|-(\d{1,2})-|\.(\d{1,2})\.)(\d{4}|\d{2})\b`)
-	dayMonthRE    = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})/(\d{1,2})\b`)
-	monthYearRE   = regexp.MustCompile(`\b(0?[1-9]|1[0-2])/((?:19|20)\d\d)\b`)
-	dottedDateRE  = regexp.MustCompile(`(?i)\b(?:by|on|dated|w/e|w/c|until|till|before|from)\s+(\d{1,2}\.\d{1,2})\b`)
-	dayRangeRE    = regexp.MustCompile(`(?i)\b\d{1,2}(?:st|nd|rd|th)?\s?(?:-|–|to)\s?\d{1,2}(?:st|nd|rd|th)?\s+` + monthPattern + `\b(?:\s+\d{4}\b)?`)
-	dayNameRE     = regexp.MustCompile(`(?i)(?:\b` + dayPrefix + `)?(?:\bthe\s+)?\b(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?[\s-]*\b(` + monthPattern + `)\b\.?(?:(?:,\s?|[\s-]+)(\d{4})\b|[\s-]?['’](\d{2})\b|[\s-](\d{2})\b)?`)
-	nameDayRE     = regexp.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?\s+(?:the\s+)?(\d{1,2})(st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?`)
-	nameYearRE    = regexp.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?(?:,?\s+(\d{4})\b|\s?['’](\d{2})\b)`)
-	yearRE        = regexp.MustCompile(`(?i)\b(?:in|since|from|until|till|during|before|back in)\s+((?:19|20)\d{2})\b`)
-	ordinalRE     = regexp.MustCompile(`(?i)\b(?:by|on|before|until|till|from|due|since|put|not|make (?:it|that)|meant|sorry|wrote)\s+((?:` + weekdayPattern + `\s+)?(?:the\s+)?\d{1,2}(?:st|nd|rd|th))\b`)
-	dayOrdinalRE  = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)\b`)
-	monthAloneRE  = regexp.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after|ends?|ending|due|expires?|starts?|missed|for)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
-	monthPartRE   = regexp.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
-	relativeRE    = regexp.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
+	isoDateRE     = pattern.MustCompile(`\b(\d{4})-(\d{2})-(\d{2})\b`)
+	numericDateRE = pattern.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})(?:/(\d{1,2})/|-(\d{1,2})-|\.(\d{1,2})\.)(\d{4}|\d{2})\b`)
+	dayMonthRE    = pattern.MustCompile(`(?i)(?:\b` + dayPrefix + `)?\b(\d{1,2})/(\d{1,2})\b`)
+	monthYearRE   = pattern.MustCompile(`\b(0?[1-9]|1[0-2])/((?:19|20)\d\d)\b`)
+	dottedDateRE  = pattern.MustCompile(`(?i)\b(?:by|on|dated|w/e|w/c|until|till|before|from)\s+(\d{1,2}\.\d{1,2})\b`)
+	dayRangeRE    = pattern.MustCompile(`(?i)\b\d{1,2}(?:st|nd|rd|th)?\s?(?:-|–|to)\s?\d{1,2}(?:st|nd|rd|th)?\s+` + monthPattern + `\b(?:\s+\d{4}\b)?`)
+	dayNameRE     = pattern.MustCompile(`(?i)(?:\b` + dayPrefix + `)?(?:\bthe\s+)?\b(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?[\s-]*\b(` + monthPattern + `)\b\.?(?:(?:,\s?|[\s-]+)(\d{4})\b|[\s-]?['’](\d{2})\b|[\s-](\d{2})\b)?`)
+	nameDayRE     = pattern.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?\s+(?:the\s+)?(\d{1,2})(st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?`)
+	nameYearRE    = pattern.MustCompile(`(?i)\b(` + monthPattern + `)\b\.?(?:,?\s+(\d{4})\b|\s?['’](\d{2})\b)`)
+	yearRE        = pattern.MustCompile(`(?i)\b(?:in|since|from|until|till|during|before|back in)\s+((?:19|20)\d{2})\b`)
+	ordinalRE     = pattern.MustCompile(`(?i)\b(?:by|on|before|until|till|from|due|since|put|not|make (?:it|that)|meant|sorry|wrote)\s+((?:` + weekdayPattern + `\s+)?(?:the\s+)?\d{1,2}(?:st|nd|rd|th))\b`)
+	dayOrdinalRE  = pattern.MustCompile(`(?i)\b` + weekdayPattern + `\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)\b`)
+	monthAloneRE  = pattern.MustCompile(`(?i)\b(?:in|by|of|since|until|till|from|during|before|after|ends?|ending|due|expires?|starts?|missed|for)\s+((?:(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next|this)[\s-]+)?(` + monthPattern + `))\b`)
+	monthPartRE   = pattern.MustCompile(`(?i)\b(?:the\s+)?(?:end(?:\s+of)?|start of|beginning of|mid|middle of|early|late|last|next)[\s-]+(` + monthPattern + `)\b`)
+	relativeRE    = pattern.MustCompile(`(?i)\b(?:(?:early |late |later |the end of |end of |end |by the end of |start of )?(?:the coming |this coming |the following |the |this |next |last |following )(?:` + weekdayPattern + `|week|wk|fortnight|month|mth|year|yr|tax year|weekend|quarter)\b(?:\s+(?:week|morning|afternoon|evening))?` +
 		`|the day after tomorrow|this (?:morning|afternoon|evening)|(?:xmas|christmas|easter|good friday|boxing day|new year|bank holiday)(?: (?:monday|tuesday|friday|sunday|day|eve|weekend))?|tomorrow|tmrw|tmw|tomoz|2moro|2morrow|tomo|2nite|2day|today|tonight|yesterday|end of (?:week|month|day|year)|eom|month end|close of business|cob|` +
 		`(?:in|within) (?:the next )?` + countPattern + `\s?` + unitPattern + `\b(?:['’]? time)?|` +
 		countPattern + `\s?` + unitPattern + `['’]? (?:time|ago)|a week on ` + weekdayPattern + `|` + weekdayPattern + ` week)\b`)
 	// rankedRE tells "the 1st visit" from "the 1st and".
-	rankedRE      = regexp.MustCompile(`^\s(?:[b-z][a-z]{3,}|[a-z]{2,5}er|time|one|call|half|week)\b`)
-	weekdayRE     = regexp.MustCompile(`(?i)\b` + weekdayPattern + `\b`)
-	dayLeadRE     = regexp.MustCompile(`(?i)(?:\bby|\bon|\bbefore|\buntil|\btill|\bfrom|\bsince|\bevery)\s+$`)
-	birthRE       = regexp.MustCompile(`(?i)\b(?:dob|born|d\.o\.b\.?|date of birth)\W*(?:on\s+)?$`)
-	notADateRE    = regexp.MustCompile(`(?i)^\s*(?:of (?:the|her|his|their|it|all)\b|price\b|share\b|hours?\b|hrs?\b|creditors\b|debts\b|split\b)`)
-	notAnAgeRE    = regexp.MustCompile(`(?i)^\s?(?:%|k\b|p[cawm]+\b|pounds|people|creditors|debts|days|weeks|letters|payments|years|calls|am\b|pm\b|:\d)`)
+	rankedRE      = pattern.MustCompile(`^\s(?:[b-z][a-z]{3,}|[a-z]{2,5}er|time|one|call|half|week)\b`)
+	weekdayRE     = pattern.MustCompile(`(?i)\b` + weekdayPattern + `\b`)
+	dayLeadRE     = pattern.MustCompile(`(?i)(?:\bby|\bon|\bbefore|\buntil|\btill|\bfrom|\bsince|\bevery)\s+$`)
+	birthRE       = pattern.MustCompile(`(?i)\b(?:dob|born|d\.o\.b\.?|date of birth)\W*(?:on\s+)?$`)
+	notADateRE    = pattern.MustCompile(`(?i)^\s*(?:of (?:the|her|his|their|it|all)\b|price\b|share\b|hours?\b|hrs?\b|creditors\b|debts\b|split\b)`)
+	notAnAgeRE    = pattern.MustCompile(`(?i)^\s?(?:%|k\b|p[cawm]+\b|pounds|people|creditors|debts|days|weeks|letters|payments|years|calls|am\b|pm\b|:\d)`)
 	certainMonths = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 
@@ -111,7 +112,7 @@ func (s *scanner) numericDates() {
 }
 
 // findAllIf looks for matches only where there can be any.
-func findAllIf(any bool, re *regexp.Regexp, text string) [][]int {
+func findAllIf(any bool, re *pattern.Pattern, text string) [][]int {
 	if !any {
 		return nil
 	}
@@ -132,7 +133,7 @@ func (s *scanner) wordDates() {
 	for _, m := range findAllIf(holdsAny(lower, relativeHints), relativeRE, s.text) {
 		s.date(m[0], m[1], "")
 	}
-	ordinals := []*regexp.Regexp{ordinalRE, monthAloneRE}
+	ordinals := []*pattern.Pattern{ordinalRE, monthAloneRE}
 	if !months {
 		ordinals = ordinals[:1]
 	}

@@ -1,9 +1,10 @@
 package note
 
 import (
-	"regexp"
 	"sort"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // Kind says what a fact is.
@@ -114,7 +115,7 @@ func facts(line string) []Fact {
 	return s.facts
 }
 
-var percentageRE = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)\s?(?:%|per\s?cent\b|pc\b)`)
+var percentageRE = pattern.MustCompile(`(?i)(\d+(?:\.\d+)?)\s?(?:%|per\s?cent\b|pc\b)`)
 
 func (s *scanner) percentages() {
 	for _, m := range findAllIf(strings.ContainsAny(s.text, "%cC"), percentageRE, s.text) {
@@ -136,7 +137,7 @@ func partOfNumber(text string, i int) bool {
 	return (c == '.' || c == ',') && i > 1 && isDigit(text[i-2])
 }
 
-var phoneRE = regexp.MustCompile(`(?:\+44[\s-]?(?:\(0\)[\s-]?)?[1-9]|\(0\d{2,4}\)|\b0[1-9])[\d\s-]{5,13}\d`)
+var phoneRE = pattern.MustCompile(`(?:\+44[\s-]?(?:\(0\)[\s-]?)?[1-9]|\(0\d{2,4}\)|\b0[1-9])[\d\s-]{5,13}\d`)
 
 func (s *scanner) phones() {
 	for _, m := range findAllIf(strings.ContainsAny(s.text, "0+"), phoneRE, s.text) {
@@ -154,12 +155,12 @@ func (s *scanner) phones() {
 }
 
 var (
-	referenceLabel = regexp.MustCompile(`(?i)\b(ref(?:erence)?s?|a/c|acc(?:oun)?t?s?|claim|case|agreement|policy|customer|invoice|warrant|roll|membership|pcn|nino?|national insurance|sort code|loan|card|client|court|utr)\b\.?` +
+	referenceLabel = pattern.MustCompile(`(?i)\b(ref(?:erence)?s?|a/c|acc(?:oun)?t?s?|claim|case|agreement|policy|customer|invoice|warrant|roll|membership|pcn|nino?|national insurance|sort code|loan|card|client|court|utr)\b\.?` +
 		`((?:\s*\b(?:no|nos|num|number|ref|reference|code|id)\b\.?)*)(\s*(?:\bis\b|\bwas\b|:|#|=|-)\s*|\s*)`)
-	ninoRE      = regexp.MustCompile(`(?i)\b[a-ceghj-prstw-z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[a-d]\b`)
-	tokenRE     = regexp.MustCompile(`^[A-Za-z0-9]+(?:[/-][A-Za-z0-9]+)*`)
-	nextGroupRE = regexp.MustCompile(`^ ([A-Z0-9]+(?:[/-][A-Z0-9]+)*)(?:$|[^A-Za-z0-9,%])`)
-	unitWordRE  = regexp.MustCompile(`(?i)^\s*(?:%|p\.?[cawm]+\b|per\b|p/|a (?:week|month|year|day)|days?\b|w(?:ee)?ks?\b|m(?:on)?ths?\b|years?\b|yrs?\b|hours?\b|hrs?\b|mins?\b|minutes?\b|pounds?\b|quid\b|k\b|times\b|x\b|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|st\b|nd\b|rd\b|th\b|creditors\b|accounts\b|debts\b|people\b|payments\b|letters\b|calls\b|pages\b|kids\b|children\b)`)
+	ninoRE      = pattern.MustCompile(`(?i)\b[a-ceghj-prstw-z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[a-d]\b`)
+	tokenRE     = pattern.MustCompile(`^[A-Za-z0-9]+(?:[/-][A-Za-z0-9]+)*`)
+	nextGroupRE = pattern.MustCompile(`^ ([A-Z0-9]+(?:[/-][A-Z0-9]+)*)(?:$|[^A-Za-z0-9,%])`)
+	unitWordRE  = pattern.MustCompile(`(?i)^\s*(?:%|p\.?[cawm]+\b|per\b|p/|a (?:week|month|year|day)|days?\b|w(?:ee)?ks?\b|m(?:on)?ths?\b|years?\b|yrs?\b|hours?\b|hrs?\b|mins?\b|minutes?\b|pounds?\b|quid\b|k\b|times\b|x\b|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|st\b|nd\b|rd\b|th\b|creditors\b|accounts\b|debts\b|people\b|payments\b|letters\b|calls\b|pages\b|kids\b|children\b)`)
 )
 
 func (s *scanner) references() {
@@ -188,10 +189,10 @@ func (s *scanner) references() {
 
 // A reference without a label is known by its shape: letters and digits mixed,
 // or long groups of digits.
-var shapeRE = regexp.MustCompile(`\b(?:[A-Z]{1,5}[/-]?\d[\dA-Z]*(?:[/-][\dA-Z]+)*|\d[\dA-Z]*[A-Z][\dA-Z]*(?:[/-][\dA-Z]+)*|\d{2,}(?:-\d+){2,}|\d{8,}[A-Z]?)\b`)
+var shapeRE = pattern.MustCompile(`\b(?:[A-Z]{1,5}[/-]?\d[\dA-Z]*(?:[/-][\dA-Z]+)*|\d[\dA-Z]*[A-Z][\dA-Z]*(?:[/-][\dA-Z]+)*|\d{2,}(?:-\d+){2,}|\d{8,}[A-Z]?)\b`)
 
 // Forms and notices have short names of letters and digits that are no references.
-var formRE = regexp.MustCompile(`^(?:[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{1,2}\d[A-Z\d]? ?\d?[A-Z]{0,2}|\d{1,3}(?:ST|ND|RD|TH|AM|PM|K|X|P))$`)
+var formRE = pattern.MustCompile(`^(?:[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{1,2}\d[A-Z\d]? ?\d?[A-Z]{0,2}|\d{1,3}(?:ST|ND|RD|TH|AM|PM|K|X|P))$`)
 
 func (s *scanner) shapes() {
 	for _, m := range shapeRE.FindAllStringIndex(s.text, -1) {
@@ -207,7 +208,7 @@ func (s *scanner) shapes() {
 	}
 }
 
-var slashDateRE = regexp.MustCompile(`^\d{1,2}[/-]\d{1,2}(?:[/-](?:\d{4}|\d{2}))?$`)
+var slashDateRE = pattern.MustCompile(`^\d{1,2}[/-]\d{1,2}(?:[/-](?:\d{4}|\d{2}))?$`)
 
 // referenceEnd returns where the reference that starts at from ends: one token,
 // then further groups of capitals and digits set off by single spaces, as

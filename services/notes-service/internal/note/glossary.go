@@ -2,8 +2,9 @@ package note
 
 import (
 	_ "embed"
-	"regexp"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 //go:embed glossary.txt
@@ -33,7 +34,7 @@ func parseGlossary(text string) glossary {
 
 // shortRE finds what may be a short form: a word, with the joints of "w/o",
 // "I&E", "rec'd", or "w/" before a word.
-var shortRE = regexp.MustCompile(`[A-Za-z][A-Za-z0-9]*(?:[/&'’][A-Za-z]+)*/?`)
+var shortRE = pattern.MustCompile(`[A-Za-z][A-Za-z0-9]*(?:[/&'’][A-Za-z]+)*/?`)
 
 // edits returns the expansions within [from, to) of a line.
 func (g glossary) edits(text string, from, to int) []edit {

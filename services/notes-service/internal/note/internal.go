@@ -2,17 +2,18 @@ package note
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 	"unicode"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // oneOf joins patterns to one that matches any of them, whatever the case.
 func oneOf(patterns ...string) string { return `(?:` + strings.Join(patterns, "|") + `)` }
 
-func foldedRE(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
+func foldedRE(expr string) *pattern.Pattern { return pattern.MustCompile(`(?i)` + expr) }
 
 // markers are patterns in groups. A group is tried only on text that holds one of
 // its hints, which every text that it matches holds: most sentences hold none.
@@ -23,7 +24,7 @@ type (
 	}
 	marker struct {
 		hints []string
-		re    *regexp.Regexp
+		re    *pattern.Pattern
 	}
 	markSet []marker
 )
@@ -95,7 +96,7 @@ var (
 	openTagRE  = foldedRE(`<\s*(?:internal|conf|confidential|private|staff)\s*>|\[\s*(?:internal|conf|confidential|private|staff)\s*\][^\[]*\[/`)
 	closeTagRE = foldedRE(`(?:<\s*/\s*|\[\s*/\s*)(?:internal|conf|confidential|private|staff)\s*[>\]]`)
 	// Upper case alone is label enough, with or without a colon.
-	shoutRE = regexp.MustCompile(`^\W*(INTERNAL|CONFIDENTIAL|SENSITIVE|NOT FOR LETTER|NOT FOR CLIENT|NOT FOR THE CLIENT|NOT FOR THE LETTER|OFF THE RECORD|STAFF ONLY|PRIVATE|DO NOT DISCLOSE|OTR|NFD|CONF|PVT|SAFEGUARDING|FYEO)\b|^\W*(?i:(?:conf|pvt|nfd|otr|fyeo)\s+\w)`)
+	shoutRE = pattern.MustCompile(`^\W*(INTERNAL|CONFIDENTIAL|SENSITIVE|NOT FOR LETTER|NOT FOR CLIENT|NOT FOR THE CLIENT|NOT FOR THE LETTER|OFF THE RECORD|STAFF ONLY|PRIVATE|DO NOT DISCLOSE|OTR|NFD|CONF|PVT|SAFEGUARDING|FYEO)\b|^\W*(?i:(?:conf|pvt|nfd|otr|fyeo)\s+\w)`)
 	// A label in brackets or between signs, anywhere in a sentence.
 	bracketedRE = foldedRE(`[(\[{<*!=~#_]+\s?(?:` + labelName + `|private|omit|exclude|delete|remove|keep out|leave out)\s?[)\]}>*!=~#_|]+`)
 	// A label at a sentence's end.
@@ -162,7 +163,7 @@ var (
 		}},
 	}.compile(`\b`)
 	// Signs that say hush.
-	hushRE = regexp.MustCompile(`[🔒🔐🤫🤐🙊🚫]`)
+	hushRE = pattern.MustCompile(`[🔒🔐🤫🤐🙊🚫]`)
 	// An aside is internal from where its clause begins: what the adviser thinks
 	// of the client, and the office's own business.
 	asideRE = markers{
@@ -894,7 +895,7 @@ var (
 )
 
 // hinted matches a pattern against text that holds one of its hints.
-func hinted(text string, hints []string, re *regexp.Regexp) []int {
+func hinted(text string, hints []string, re *pattern.Pattern) []int {
 	if !holdsAny(strings.ToLower(text), hints) {
 		return nil
 	}

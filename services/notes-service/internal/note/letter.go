@@ -1,11 +1,12 @@
 package note
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // Sentence is one item of the letter, with the lines of the notes it rests on.
@@ -143,7 +144,7 @@ func (s subjects) onlyOther(text string) string {
 	return found
 }
 
-var properRE = regexp.MustCompile(`\b\p{Lu}[\p{L}\d&'’-]+(?: \p{Lu}[\p{L}\d&'’-]+)*`)
+var properRE = pattern.MustCompile(`\b\p{Lu}[\p{L}\d&'’-]+(?: \p{Lu}[\p{L}\d&'’-]+)*`)
 
 // whole returns the item as it stands in the letter. An action that speaks of
 // "them" is moved away from what told who they are, so that comes with it.
@@ -162,16 +163,16 @@ func headingText(text string) string {
 
 var (
 	// pronounRE finds a pronoun so early that what it stands for was said before.
-	pronounRE = regexp.MustCompile(`(?i)^\W*(?:\S+\s+){1,2}(?:them|it|this|that|these|those|they|him)\b`)
-	spacesRE  = regexp.MustCompile(`\s+`)
-	beforeCut = regexp.MustCompile(`\s+([.,;:)!?])`)
-	dashesRE  = regexp.MustCompile(`(?:\s[-–—,]){2,}`)
-	emptyRE   = regexp.MustCompile(`\(\s*\)|\[\s*\]`)
-	clientRE  = regexp.MustCompile(`(?i)(\bthe\s+)?\b(ct|cl|clt)(['’]?s)?\b`)
+	pronounRE = pattern.MustCompile(`(?i)^\W*(?:\S+\s+){1,2}(?:them|it|this|that|these|those|they|him)\b`)
+	spacesRE  = pattern.MustCompile(`\s+`)
+	beforeCut = pattern.MustCompile(`\s+([.,;:)!?])`)
+	dashesRE  = pattern.MustCompile(`(?:\s[-–—,]){2,}`)
+	emptyRE   = pattern.MustCompile(`\(\s*\)|\[\s*\]`)
+	clientRE  = pattern.MustCompile(`(?i)(\bthe\s+)?\b(ct|cl|clt)(['’]?s)?\b`)
 	// A verb or the like after "CT" shows that the client is meant.
-	afterClient  = regexp.MustCompile(`(?i)^(?:$|[.,;:!?)]|\s+(?:to|will|is|was|has|had|can|could|does|did|do|and|or|would|may|might|must|should|also|not|says?|said|thinks?|thought|feels?|felt|wants?|wanted|needs?|needed|owes?|owed|gets?|got|lives?|lived|works?|worked|rents?|pays?|paid|earns?|receives?|received|rang|called|phoned|came|attended|agreed?|agrees|confirmed|confirms|explained|reports?|reported|understands?|understood|asked|asks|told|tells|lost|has|brought|sent|told|stated|states|unable|able|worried|happy|aware|advised|who|isn|hasn|doesn|didn|can|won|wasn|couldn|cannot|in|on|at|by|with|for|re|about|that|if|when|today|now|still|then|been|being|very|really|struggling|self|aged|born|lives|separated|divorced|single|married|unemployed)\b|['’](?:ll|d|ve))`)
-	beforeClient = regexp.MustCompile(`(?i)\b(?:to|with|for|from|by|asked|told|advised|called|rang|phoned|met|saw|emailed|texted|reminded|explained to|sent|gave|the|our|if|that|because|when|where|what|how|whether)\s+(?:the\s+)?$`)
-	councilTax   = regexp.MustCompile(`(?i)^\s+(?:arrears|bill|bills|debt|debts|band|account|acct|a/c|liability|reduction|support|summons|exemption|discount|£|charge|payments?|refund|recovery|dept|department|office|team|instal)`)
+	afterClient  = pattern.MustCompile(`(?i)^(?:$|[.,;:!?)]|\s+(?:to|will|is|was|has|had|can|could|does|did|do|and|or|would|may|might|must|should|also|not|says?|said|thinks?|thought|feels?|felt|wants?|wanted|needs?|needed|owes?|owed|gets?|got|lives?|lived|works?|worked|rents?|pays?|paid|earns?|receives?|received|rang|called|phoned|came|attended|agreed?|agrees|confirmed|confirms|explained|reports?|reported|understands?|understood|asked|asks|told|tells|lost|has|brought|sent|told|stated|states|unable|able|worried|happy|aware|advised|who|isn|hasn|doesn|didn|can|won|wasn|couldn|cannot|in|on|at|by|with|for|re|about|that|if|when|today|now|still|then|been|being|very|really|struggling|self|aged|born|lives|separated|divorced|single|married|unemployed)\b|['’](?:ll|d|ve))`)
+	beforeClient = pattern.MustCompile(`(?i)\b(?:to|with|for|from|by|asked|told|advised|called|rang|phoned|met|saw|emailed|texted|reminded|explained to|sent|gave|the|our|if|that|because|when|where|what|how|whether)\s+(?:the\s+)?$`)
+	councilTax   = pattern.MustCompile(`(?i)^\s+(?:arrears|bill|bills|debt|debts|band|account|acct|a/c|liability|reduction|support|summons|exemption|discount|£|charge|payments?|refund|recovery|dept|department|office|team|instal)`)
 )
 
 // render returns a segment as an item of the letter: without its subject where
@@ -221,7 +222,7 @@ func (l *Line) body(s segment, from int) string {
 
 func (l *Line) inFact(s span) bool { return len(l.factsIn(s)) > 0 }
 
-var shortPeriod = regexp.MustCompile(`(?i)\s?(?:p\.?/?w\.?|p\.?c\.?m\.?|p\.?/?m\.?|p\.?/?a\.?|p\.?f|/\s?(?:wk|week|mth|month|yr|year|day))$`)
+var shortPeriod = pattern.MustCompile(`(?i)\s?(?:p\.?/?w\.?|p\.?c\.?m\.?|p\.?/?m\.?|p\.?/?a\.?|p\.?f|/\s?(?:wk|week|mth|month|yr|year|day))$`)
 
 // periodEdit spells out "pw", "pcm" and the like after an amount.
 func periodEdit(f Fact, text string) (edit, bool) {
@@ -265,7 +266,7 @@ func clientEdits(text string, from, to int) []edit {
 	return found
 }
 
-var numberedRE = regexp.MustCompile(`\b(?i:ct|cl|clt)([12])\b`)
+var numberedRE = pattern.MustCompile(`\b(?i:ct|cl|clt)([12])\b`)
 
 // sentence gives text a capital and a full stop.
 func sentence(text string) string {

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"regexp"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // The lists that the case record is read by.
@@ -32,7 +34,7 @@ type term struct {
 // phraseSet is a set of phrases. Text that holds none of the hints matches none.
 type phraseSet struct {
 	hints []string
-	re    *regexp.Regexp
+	re    *pattern.Pattern
 }
 
 // parseTerms reads lines of "name | phrases" or "name | class | phrases".
@@ -63,14 +65,14 @@ func phrases(list string) phraseSet {
 		}
 		set.hints = append(set.hints, strings.TrimSuffix(p, "*"))
 		open := strings.HasSuffix(p, "*")
-		pattern := regexp.QuoteMeta(strings.TrimSuffix(p, "*"))
+		expr := regexp.QuoteMeta(strings.TrimSuffix(p, "*"))
 		if open {
-			pattern += `[\w'’-]*`
+			expr += `[\w'’-]*`
 		}
-		all = append(all, pattern)
+		all = append(all, expr)
 	}
 	if all != nil {
-		set.re = regexp.MustCompile(`(?:^|[^\pL\d])(` + strings.Join(all, "|") + `)(?:$|[^\pL\d])`)
+		set.re = pattern.MustCompile(`(?:^|[^\pL\d])(` + strings.Join(all, "|") + `)(?:$|[^\pL\d])`)
 	}
 	return set
 }

@@ -3,11 +3,12 @@ package note
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // maxSentence bounds a sentence of the model's, in characters.
@@ -210,10 +211,10 @@ func (it *item) said() string {
 }
 
 var (
-	promiseRE  = regexp.MustCompile(`(?i)\b(?:we|i|us)(?:['’]ll|\s+(?:will|shall|are going to|am going to|promise|agreed to|undertake))\b|\byou(?:['’]ll|\s+(?:will|must|need to|should|have to|are to|agreed to))\b|^\s*please\b`)
-	negationRE = regexp.MustCompile(`(?i)\b(?:not|no|never|none|without|cannot|can['’]?t|won['’]?t|nor|neither|nothing|unable|refus\w+|w/o)\b|n['’]t\b`)
-	strongRE   = regexp.MustCompile(`(?i)\b(guarantee\w*|promis\w+|definite\w*|certain\w*|ensur\w+|approv\w+|accept\w*|grant\w*|cancel\w*|clear\w*|writ\w* off|wrote off|refund\w*|protect\w*|freez\w*|froze\w*|stop\w*|eligib\w*|qualif\w*|illegal\w*|entitle\w*|safe\w*|always|free|full|all|every|immediate\w*|urgent\w*|prison|court)\b`)
-	nameRE     = regexp.MustCompile(`\p{Lu}[\p{L}'’&-]*`)
+	promiseRE  = pattern.MustCompile(`(?i)\b(?:we|i|us)(?:['’]ll|\s+(?:will|shall|are going to|am going to|promise|agreed to|undertake))\b|\byou(?:['’]ll|\s+(?:will|must|need to|should|have to|are to|agreed to))\b|^\s*please\b`)
+	negationRE = pattern.MustCompile(`(?i)\b(?:not|no|never|none|without|cannot|can['’]?t|won['’]?t|nor|neither|nothing|unable|refus\w+|w/o)\b|n['’]t\b`)
+	strongRE   = pattern.MustCompile(`(?i)\b(guarantee\w*|promis\w+|definite\w*|certain\w*|ensur\w+|approv\w+|accept\w*|grant\w*|cancel\w*|clear\w*|writ\w* off|wrote off|refund\w*|protect\w*|freez\w*|froze\w*|stop\w*|eligib\w*|qualif\w*|illegal\w*|entitle\w*|safe\w*|always|free|full|all|every|immediate\w*|urgent\w*|prison|court)\b`)
+	nameRE     = pattern.MustCompile(`\p{Lu}[\p{L}'’&-]*`)
 )
 
 // fault says why a sentence cannot be accepted, or "" when it can.
@@ -373,8 +374,8 @@ func canonical(f Fact) []string {
 }
 
 var (
-	dateNumbersRE = regexp.MustCompile(`\d+`)
-	dateWordRE    = regexp.MustCompile(`(?i)[a-z/]+`)
+	dateNumbersRE = pattern.MustCompile(`\d+`)
+	dateWordRE    = pattern.MustCompile(`(?i)[a-z/]+`)
 	dateFiller    = set("the of on st nd rd th and to by in")
 )
 
@@ -416,7 +417,7 @@ func canonicalDate(f Fact) []string {
 func startsWithDigit(s string) bool { return s != "" && isDigit(s[0]) }
 
 var (
-	digitsRE    = regexp.MustCompile(`\d+(?:[.,:/]\d+)*`)
+	digitsRE    = pattern.MustCompile(`\d+(?:[.,:/]\d+)*`)
 	numberWords = map[string]string{
 		"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
 		"eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "twenty": "20", "thirty": "30",

@@ -2,14 +2,15 @@ package note
 
 import (
 	"math"
-	"regexp"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 var (
-	sentenceEndRE = regexp.MustCompile(`[.!?:]+(?:\s|$)|\n+`)
-	plainWordRE   = regexp.MustCompile(`\p{L}[\p{L}'’-]*`)
-	vowelsRE      = regexp.MustCompile(`[aeiouy]+`)
+	sentenceEndRE = pattern.MustCompile(`[.!?:]+(?:\s|$)|\n+`)
+	plainWordRE   = pattern.MustCompile(`\p{L}[\p{L}'’-]*`)
+	vowelsRE      = pattern.MustCompile(`[aeiouy]+`)
 )
 
 // ReadingAge returns the age at which a text can be read: the Flesch-Kincaid

@@ -2,12 +2,13 @@ package note
 
 import (
 	_ "embed"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 //go:embed thirdparties.txt
@@ -24,32 +25,32 @@ const (
 )
 
 var (
-	ownSubjectRE = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `)|(he|she|they|you|both))(` + willPattern + `)(` + hedgePattern + `)\s+((not\s+)?[a-z][\w'’-]*)`)
-	otherRE      = regexp.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+(?:going\s+to|gonna|to)|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
-	agreedRE     = regexp.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:(?:with\s+|w/\s?|by\s+)(?:the\s+)?(?:client|ct|cl|her|him|them)\s+)?(?:that\s+|[:,-]\s*)?`)
-	askedRE      = regexp.MustCompile(`(?i)^(?:(?:i|we)\s+(?:have\s+|['’]ve\s+)?|adviser\s+)?(?:also\s+|then\s+)?(?:asked|advised|told|reminded|instructed|recommended|encouraged|suggested|warned)\s+(?:that\s+)?(?:the\s+)?(ct|cl|client|her|him|them|she|he|they)(\s+to|\s+should|\s+must|\s+needs?\s+to|\s+not\s+to)\s+([a-z][\w'’-]*)`)
-	wasAskedRE   = regexp.MustCompile(`(?i)^(?:the\s+)?(ct|cl|client|she|he|they)\s+(?:was\s+|is\s+|has been\s+)?(?:asked|advised|told|reminded|instructed)\s+(?:not\s+)?to\s+([a-z][\w'’-]*)`)
-	labelledRE   = regexp.MustCompile(`(?i)^\[?(?:actions?\s*(?:for|by|on|-|–|:)?\s+)?(?:(` + usPattern + `|adv|our action|us/me)|(` + clientPattern + `|client action|ct action))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
-	taggedRE     = regexp.MustCompile(`(?i)(?:\s*[([]\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `))\s*(?:to do|action)?\s*[)\]]|\s+(?:[-–—=]*>|→|[-–—]+|/)\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `)))(?:\s*,?(\s+(?:by|before|on|due)\s.{1,40}))?[.;]?\s*$`)
-	namedRE      = regexp.MustCompile(`^(\p{L}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)?)\s*:\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
-	roleRE       = regexp.MustCompile(`(?i)^[\p{L} ]{2,30}\s*\(\s*(?:(` + usPattern + `)|(` + clientPattern + `))\s*\)` + willPattern + hedgePattern + `\s+([a-z][\w'’-]*)`)
+	ownSubjectRE = pattern.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `)|(he|she|they|you|both))(` + willPattern + `)(` + hedgePattern + `)\s+((not\s+)?[a-z][\w'’-]*)`)
+	otherRE      = pattern.MustCompile(`^((?:(?i:the|her|his|their|our|your|ct['’]?s|client['’]s)\s+)?[\p{L}\d&.'’/-]+(?:\s+[\p{L}\d&.'’/-]+){0,3}?)((?i:['’]ll|\s+will|\s+(?:is|are)\s+(?:going\s+to|gonna|to)|\s+(?:(?:has|have)\s+)?(?:agreed|promised)\s+to|\s+must|\s+should|\s+shall|\s+(?:needs?|have|has)\s+to|\s+to))((?i:` + hedgePattern + `))\s+([a-z][\w'’-]*)`)
+	agreedRE     = pattern.MustCompile(`(?i)^(?:(?:we|it was|ct|client|the client|both|all)\s+)?(?:also\s+)?agreed\s*(?:(?:with\s+|w/\s?|by\s+)(?:the\s+)?(?:client|ct|cl|her|him|them)\s+)?(?:that\s+|[:,-]\s*)?`)
+	askedRE      = pattern.MustCompile(`(?i)^(?:(?:i|we)\s+(?:have\s+|['’]ve\s+)?|adviser\s+)?(?:also\s+|then\s+)?(?:asked|advised|told|reminded|instructed|recommended|encouraged|suggested|warned)\s+(?:that\s+)?(?:the\s+)?(ct|cl|client|her|him|them|she|he|they)(\s+to|\s+should|\s+must|\s+needs?\s+to|\s+not\s+to)\s+([a-z][\w'’-]*)`)
+	wasAskedRE   = pattern.MustCompile(`(?i)^(?:the\s+)?(ct|cl|client|she|he|they)\s+(?:was\s+|is\s+|has been\s+)?(?:asked|advised|told|reminded|instructed)\s+(?:not\s+)?to\s+([a-z][\w'’-]*)`)
+	labelledRE   = pattern.MustCompile(`(?i)^\[?(?:actions?\s*(?:for|by|on|-|–|:)?\s+)?(?:(` + usPattern + `|adv|our action|us/me)|(` + clientPattern + `|client action|ct action))\]?(?:\s+(?:action|actions|to do|todo))?\s*(?:[:>]|[-–—]+>?)\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
+	taggedRE     = pattern.MustCompile(`(?i)(?:\s*[([]\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `))\s*(?:to do|action)?\s*[)\]]|\s+(?:[-–—=]*>|→|[-–—]+|/)\s*(?:(` + usPattern + `|adv)|(` + clientPattern + `)))(?:\s*,?(\s+(?:by|before|on|due)\s.{1,40}))?[.;]?\s*$`)
+	namedRE      = pattern.MustCompile(`^(\p{L}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+)?)\s*:\s*(?:to\s+|will\s+)?([a-z][\w'’-]*)`)
+	roleRE       = pattern.MustCompile(`(?i)^[\p{L} ]{2,30}\s*\(\s*(?:(` + usPattern + `)|(` + clientPattern + `))\s*\)` + willPattern + hedgePattern + `\s+([a-z][\w'’-]*)`)
 	// What somebody said that they would do, or what was agreed that they would.
-	saidRE       = regexp.MustCompile(`(?i)^(?:(i|we)|(ct|cl|client|the client|she|he|they))\s+(?:have\s+|has\s+|also\s+)?(?:said|says|promised|confirmed|offered|agreed|undertook)\s+(?:that\s+)?(?:i|we|she|he|they)(?:['’]d|['’]ll|\s+would|\s+will)\s+(?:also\s+|try\s+to\s+|try\s+and\s+)?([a-z][\w'’-]*)`)
-	wouldRE      = regexp.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `|she|he|they))(?:['’]d|\s+would|\s+should)\s+(?:also\s+)?([a-z][\w'’-]*)`)
-	byAgentRE    = regexp.MustCompile(`(?i)\bto be \w+\b.*\bby (?:(` + usPattern + `)|(?:the )?(` + clientPattern + `))\b`)
-	passiveRE    = regexp.MustCompile(`(?i)\b(?:to be|must be|needs? to be|will be|should be) (\w+(?:ed|en|nt|ne|de|id|lt))\b`)
-	bareWillRE   = regexp.MustCompile(`(?i)^(?:will|gonna|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
-	whenRE       = regexp.MustCompile(`(?i)^(?:if|when|once|as soon as|unless|after)\b[^.;,]{1,120}?\s((?:i|we|ct|client|the client|she|he)(?:['’]ll|\s+will|\s+must|\s+should|\s+to)\s)`)
-	conditionRE  = regexp.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
-	leadInRE     = regexp.MustCompile(`(?i)^(?:[qa][.:)]|(?:ok |good )?(?:for )?(?:the )?letter:|and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
-	bulletRE     = regexp.MustCompile(`^\s*(?:[-–—*•‣▪◦·>]+|\(?\d{1,2}[.)]|\(?[a-hA-H][.)]|\[[ xX]?\])\s+`)
-	ownerHeadRE  = regexp.MustCompile(`(?i)^(?:actions?|next steps?|to do|todo|tasks?|follow[- ]?up|plan)?\s*(?:for|by|-|–|:)?\s*(?:(` + usPattern + `|our|my|agency|bureau|what we will do|we will)|(` + clientPattern + `|client['’]s|ct['’]s|your|you|what (?:you need to do|client will do|ct will do)|client will|ct will))\s*(?:actions?|next steps?|to do|todo|tasks?|will|needs? to|agreed to)?\s*[:.-]*$`)
-	actionHeadRE = regexp.MustCompile(`(?i)^(?:agreed\s+)?(?:actions?|next steps?|to[- ]?do(?: list)?|tasks?|follow[- ]?ups?|plan|action plan)(?:\s+(?:agreed|points?|list))?\s*[:.-]*$`)
-	headingRE    = regexp.MustCompile(`^[\p{L}][\p{L}\d &/'’()-]{0,48}:$`)
-	capsHeadRE   = regexp.MustCompile(`^[\p{Lu}][\p{Lu} &/'’-]{3,40}$`)
-	twoClientsRE = regexp.MustCompile(`\b(?:(?i:(?:ct|cl|clt)[12]|client [12])(?:$|[^/.:\d])|(?i:clients?) [AB]\b|(?i:both clients|two clients|joint clients|other client|second client)\b|(?:CTs|cts|Clients|clients)\b(?:$|[^'’])|(?:Mr|Mrs|Ms) (?:and|&) (?:Mr|Mrs|Ms) \p{Lu})`)
+	saidRE       = pattern.MustCompile(`(?i)^(?:(i|we)|(ct|cl|client|the client|she|he|they))\s+(?:have\s+|has\s+|also\s+)?(?:said|says|promised|confirmed|offered|agreed|undertook)\s+(?:that\s+)?(?:i|we|she|he|they)(?:['’]d|['’]ll|\s+would|\s+will)\s+(?:also\s+|try\s+to\s+|try\s+and\s+)?([a-z][\w'’-]*)`)
+	wouldRE      = pattern.MustCompile(`(?i)^(?:(` + usPattern + `)|(` + clientPattern + `|she|he|they))(?:['’]d|\s+would|\s+should)\s+(?:also\s+)?([a-z][\w'’-]*)`)
+	byAgentRE    = pattern.MustCompile(`(?i)\bto be \w+\b.*\bby (?:(` + usPattern + `)|(?:the )?(` + clientPattern + `))\b`)
+	passiveRE    = pattern.MustCompile(`(?i)\b(?:to be|must be|needs? to be|will be|should be) (\w+(?:ed|en|nt|ne|de|id|lt))\b`)
+	bareWillRE   = pattern.MustCompile(`(?i)^(?:will|gonna|to|need(?:s)? to|must|should|agreed to|going to|shall)\s+((?:not\s+)?[a-z][\w'’-]*)`)
+	whenRE       = pattern.MustCompile(`(?i)^(?:if|when|once|as soon as|unless|after)\b[^.;,]{1,120}?\s((?:i|we|ct|client|the client|she|he)(?:['’]ll|\s+will|\s+must|\s+should|\s+to)\s)`)
+	conditionRE  = pattern.MustCompile(`(?i)^(?:if|when|once|unless|after|as soon as|in case|until|before)\b[^,]{1,120},\s*(?:then\s+)?`)
+	leadInRE     = pattern.MustCompile(`(?i)^(?:[qa][.:)]|(?:ok |good )?(?:for )?(?:the )?letter:|and|then|so|also|next step[s]?:?|action[s]?:|actions? agreed:|agreed actions?:|plan:|follow[- ]?up:|todo:|to do:|nb:?|\*+)\s+`)
+	bulletRE     = pattern.MustCompile(`^\s*(?:[-–—*•‣▪◦·>]+|\(?\d{1,2}[.)]|\(?[a-hA-H][.)]|\[[ xX]?\])\s+`)
+	ownerHeadRE  = pattern.MustCompile(`(?i)^(?:actions?|next steps?|to do|todo|tasks?|follow[- ]?up|plan)?\s*(?:for|by|-|–|:)?\s*(?:(` + usPattern + `|our|my|agency|bureau|what we will do|we will)|(` + clientPattern + `|client['’]s|ct['’]s|your|you|what (?:you need to do|client will do|ct will do)|client will|ct will))\s*(?:actions?|next steps?|to do|todo|tasks?|will|needs? to|agreed to)?\s*[:.-]*$`)
+	actionHeadRE = pattern.MustCompile(`(?i)^(?:agreed\s+)?(?:actions?|next steps?|to[- ]?do(?: list)?|tasks?|follow[- ]?ups?|plan|action plan)(?:\s+(?:agreed|points?|list))?\s*[:.-]*$`)
+	headingRE    = pattern.MustCompile(`^[\p{L}][\p{L}\d &/'’()-]{0,48}:$`)
+	capsHeadRE   = pattern.MustCompile(`^[\p{Lu}][\p{Lu} &/'’-]{3,40}$`)
+	twoClientsRE = pattern.MustCompile(`\b(?:(?i:(?:ct|cl|clt)[12]|client [12])(?:$|[^/.:\d])|(?i:clients?) [AB]\b|(?i:both clients|two clients|joint clients|other client|second client)\b|(?:CTs|cts|Clients|clients)\b(?:$|[^'’])|(?:Mr|Mrs|Ms) (?:and|&) (?:Mr|Mrs|Ms) \p{Lu})`)
 	machineRE    = foldedRE(`\b(?:ignore|disregard|forget|override|bypass) (?:all |any |the |your |my |these |of )*(?:previous|prior|above|earlier|other|preceding|system|safety|foregoing) (?:instructions?|prompts?|rules?|notes|text|guidelines|messages?)|\b(?:system prompt|developer mode|jailbreak|prompt injection|you are (?:now )?(?:an? )?(?:ai|assistant|language model|chatbot|llm|chatgpt|bot)|as an ai(?: language model)?|new instructions?:|end of (?:notes|prompt|instructions)\b|<\|?(?:im_start|im_end|system|endoftext)\|?>|\[/?inst\]|###\s*(?:system|instruction))|^\W*(?:system|assistant|user|ai|llm|chatgpt|model|bot)\s*:|\b(?:respond|reply|answer|output) (?:only )?(?:with|in|as) (?:json|xml|the (?:word|phrase|text)|only)|\b(?:write|say|state|tell (?:the |her|him|them)?(?:client)?|put|add|include)\b[^.;]{0,30}\bin (?:the|your) (?:output|response|answer|reply)\b`)
-	wordRE       = regexp.MustCompile(`[\p{L}\d&.'’/-]+`)
+	wordRE       = pattern.MustCompile(`[\p{L}\d&.'’/-]+`)
 )
 
 // Verbs that state how things will be, not what somebody will do.
@@ -81,12 +82,12 @@ type subjects struct {
 
 var (
 	titles       = set(`mr mrs ms miss dr mx the client sir prof and`)
-	owedToRE     = regexp.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
-	referenceRE  = regexp.MustCompile(`(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\s*[(,–-]\s*(?i:(?:cust(?:omer)?|our|their|your)\s)?(?i:ref|acc|acct|account|a/c)\b`)
-	amountOwedRE = regexp.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
-	relationRE   = regexp.MustCompile(`\b(?i:her|his|their|ct['’]?s|client['’]s)\s+(?i:ex|ex[- ]?(?:partner|husband|wife)|partner|husband|wife|mum|mother|dad|father|sister|brother|son|daughter|friend|boss|landlord|landlady|neighbour|solicitor|social worker|support worker|gp|work coach)\b,?\s*\(?(\p{Lu}[\p{L}'’-]+)`)
-	shortNameRE  = regexp.MustCompile(`\b(\p{Lu}[\p{L}'’-]{3,})\s+(?:Council|Bank|Energy|Water|Gas|Electric|Electricity|Finance|Financial|Recovery|Collections|Court|Housing|Homes|Loans|Enforcement|Credit|BS|Building Society)\b`)
-	organisation = regexp.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord|estates?|properties|lettings|management|enforcement|legal|catalogue|motors?)\b`)
+	owedToRE     = pattern.MustCompile(`(?:\b(?i:owes?|owed to|debts? (?:to|with)|arrears (?:to|with)|loan (?:from|with)|account with|card with)\s+(?:to\s+)?)(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})`)
+	referenceRE  = pattern.MustCompile(`(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\s*[(,–-]\s*(?i:(?:cust(?:omer)?|our|their|your)\s)?(?i:ref|acc|acct|account|a/c)\b`)
+	amountOwedRE = pattern.MustCompile(`(?m)^\W*(\p{Lu}[\p{L}\d&'’-]*(?:\s+\p{Lu}[\p{L}\d&'’-]*){0,2})\W{1,4}(?:£|\d)`)
+	relationRE   = pattern.MustCompile(`\b(?i:her|his|their|ct['’]?s|client['’]s)\s+(?i:ex|ex[- ]?(?:partner|husband|wife)|partner|husband|wife|mum|mother|dad|father|sister|brother|son|daughter|friend|boss|landlord|landlady|neighbour|solicitor|social worker|support worker|gp|work coach)\b,?\s*\(?(\p{Lu}[\p{L}'’-]+)`)
+	shortNameRE  = pattern.MustCompile(`\b(\p{Lu}[\p{L}'’-]{3,})\s+(?:Council|Bank|Energy|Water|Gas|Electric|Electricity|Finance|Financial|Recovery|Collections|Court|Housing|Homes|Loans|Enforcement|Credit|BS|Building Society)\b`)
+	organisation = pattern.MustCompile(`(?i)\b(?:ltd|limited|plc|llp|council|bank|energy|water|gas|electric(?:ity)?|finance|financial|services|recover(?:y|ies)|collections?|court|housing|solicitors?|homes|loans?|credit|cards?|insurance|telecom|mobile|union|association|society|trust|office|team|department|dept|agency|group|bailiffs?|landlord|estates?|properties|lettings|management|enforcement|legal|catalogue|motors?)\b`)
 	listedOthers = parseNames(thirdPartiesText)
 )
 
@@ -126,7 +127,7 @@ func newSubjects(lines []Line, clientName string) subjects {
 		if i < 6 || i >= len(lines)-2 {
 			s.readAdviser(l.Text)
 		}
-		for _, re := range []*regexp.Regexp{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
+		for _, re := range []*pattern.Pattern{owedToRE, amountOwedRE, referenceRE, relationRE, shortNameRE} {
 			for _, m := range re.FindAllStringSubmatch(l.Text, -1) {
 				if name := strings.ToLower(m[1]); name != "ct" && name != "cl" && name != "client" && !s.clientNames[name] && !commonStart[name] && !vague[name] && !openers[name] {
 					s.others[name] = true
@@ -140,7 +141,7 @@ func newSubjects(lines []Line, clientName string) subjects {
 	return s
 }
 
-var adviserRE = regexp.MustCompile(`\b(?i:adviser|advisor|caseworker|adv|worker|interviewer|notes? by|written by|seen by|taken by|signed)\b\W{0,3}(?i:is |was |name )?\W{0,2}((?:\p{Lu}[\p{L}'’-]*\.? ?){1,3})`)
+var adviserRE = pattern.MustCompile(`\b(?i:adviser|advisor|caseworker|adv|worker|interviewer|notes? by|written by|seen by|taken by|signed)\b\W{0,3}(?i:is |was |name )?\W{0,2}((?:\p{Lu}[\p{L}'’-]*\.? ?){1,3})`)
 
 // readAdviser learns how the notes call the adviser: "Adviser T. Lunn", "Adv: SB".
 func (s subjects) readAdviser(text string) {
@@ -439,12 +440,12 @@ func (s subjects) own(text string, m []int, context string, agreed bool) found {
 }
 
 // myselfRE shows who writes of what is to be done.
-var myselfRE = regexp.MustCompile(`(?i)\b(?:myself|ourselves)\b`)
+var myselfRE = pattern.MustCompile(`(?i)\b(?:myself|ourselves)\b`)
 
 // personRE finds what can be somebody's name.
-var personRE = regexp.MustCompile(`^\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?$`)
+var personRE = pattern.MustCompile(`^\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?$`)
 
-var clauseWordRE = regexp.MustCompile(`(?i)\b(?:if|that|whether|to|when|what|how|who|which|as|because)\b`)
+var clauseWordRE = pattern.MustCompile(`(?i)\b(?:if|that|whether|to|when|what|how|who|which|as|because)\b`)
 
 func either(us bool) Owner {
 	if us {
@@ -454,7 +455,7 @@ func either(us bool) Owner {
 }
 
 // softRE finds words whose force a heading "What you need to do" would change.
-var softRE = regexp.MustCompile(`(?i)\b(?:recommended|encouraged|suggested|warned)\b`)
+var softRE = pattern.MustCompile(`(?i)\b(?:recommended|encouraged|suggested|warned)\b`)
 
 func isPronoun(word string) bool {
 	switch word {
@@ -478,13 +479,13 @@ func isSectionHeading(trimmed string) bool {
 }
 
 var (
-	breakRE = regexp.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but|so)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
+	breakRE = pattern.MustCompile(`[.!?]+["'”’)]*\s+|;\s*|,?\s+(?:and|&|then|while|whilst|but|so)\s+(?:then\s+|also\s+)?|,\s+|\s+[-–—]+>?\s+|\s+\+\s+`)
 	// neverEnd are short forms that are always followed by more; shortForms may
 	// end a sentence, which a capital after them shows.
 	neverEnd   = set(`mr mrs ms dr st no nos ref eg e.g i.e ie vs acct acc tel a/c approx incl re cf`)
 	shortForms = set(`mr mrs ms dr st no nos ref approx eg e.g i.e ie etc vs inc acct acc tel ltd co p.a a.m p.m pm am jan feb mar apr jun jul
 		aug sep sept oct nov dec mon tue tues wed weds thu thur thurs fri sat sun ext rd ave dept bal c o.d re cf p.w p.c.m pw pcm pa yr yrs wk wks mth mths mins hrs`)
-	clauseRE = regexp.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|['’](?:m|re)\s+to\s|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
+	clauseRE = pattern.MustCompile(`(?i)^(?:(?:i|we)(?:['’]ll|\s+will|['’](?:m|re)\s+to\s|\s+to\s)|me\s+to\s|(?:the\s+)?(?:` + clientPattern + `)\s+(?:to|will|must|needs? to|agreed to|should)\s|(?:he|she)(?:['’]ll|\s+will|\s+needs? to)\s|adviser\s+(?:to|will)\s)`)
 )
 
 // findActions cuts each line into the clauses that become items of the letter,
@@ -677,7 +678,7 @@ var (
 	startsTakenBack = foldedRE(`^[\s\-–—(,.]*(?:no|nope|sorry|actually|wait|or rather|correction|scratch that|scrap that|strike that|hang on|my mistake|change of plan)\b[\s.,:-]`)
 )
 
-var conditionStartRE = regexp.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soon as|in case|because|provided)\b`)
+var conditionStartRE = pattern.MustCompile(`(?i)^\W*(?:if|when|once|unless|as soon as|in case|because|provided)\b`)
 
 // goesOn tells whether a clause after a labelled one is one more thing to be done:
 // it begins with a verb, or names a thing to do, and states nothing.
@@ -741,7 +742,7 @@ func (g *guard) inside(i int) bool {
 	return false
 }
 
-var newSubjectRE = regexp.MustCompile(`^\s+(?:We|I|She|He|They|The|Client|Cl|CT|CL|Adviser|CAB)\b`)
+var newSubjectRE = pattern.MustCompile(`^\s+(?:We|I|She|He|They|The|Client|Cl|CT|CL|Adviser|CAB)\b`)
 
 func isShortForm(text string, dot int) bool {
 	start := dot
@@ -763,15 +764,15 @@ func isShortForm(text string, dot int) bool {
 }
 
 var (
-	urgentRE   = regexp.MustCompile(`(?i)\b(?:asap|a\.s\.a\.p|as soon as possible|straight ?away|immediately|urgently|right away)\b`)
-	deadlineRE = regexp.MustCompile(`(?i)(?:\b(?:by|aim(?:ing)? for|target(?:ing)?|before|no later than|deadline(?: is|:)?|until|due(?: by)?)\s+(?:the\s+|close of business\s+|cob\s+|noon\s+|\d{1,2}(?:[:.]\d\d)?\s?[ap]m\s+(?:on\s+)?)?)$`)
-	pastDateRE = regexp.MustCompile(`(?i)(?:\b(?:dated|from|since|of|letter|sent|received|hearing|appointment|appt|meeting|eviction|court|visit|for)\s+(?:on\s+|is\s+|of\s+|dated\s+)?(?:the\s+)?)$`)
-	beforeRE   = regexp.MustCompile(`(?i)\bbefore\s+(?:the\s+)?$`)
+	urgentRE   = pattern.MustCompile(`(?i)\b(?:asap|a\.s\.a\.p|as soon as possible|straight ?away|immediately|urgently|right away)\b`)
+	deadlineRE = pattern.MustCompile(`(?i)(?:\b(?:by|aim(?:ing)? for|target(?:ing)?|before|no later than|deadline(?: is|:)?|until|due(?: by)?)\s+(?:the\s+|close of business\s+|cob\s+|noon\s+|\d{1,2}(?:[:.]\d\d)?\s?[ap]m\s+(?:on\s+)?)?)$`)
+	pastDateRE = pattern.MustCompile(`(?i)(?:\b(?:dated|from|since|of|letter|sent|received|hearing|appointment|appt|meeting|eviction|court|visit|for)\s+(?:on\s+|is\s+|of\s+|dated\s+)?(?:the\s+)?)$`)
+	beforeRE   = pattern.MustCompile(`(?i)\bbefore\s+(?:the\s+)?$`)
 )
 
 // eventRE finds what turns a date into a deadline of its own: "before next appt
 // 24/2", "1 month from 3/2".
-var eventRE = regexp.MustCompile(`(?i)\b(?:(?:before|by)\s+(?:the\s+|her\s+|his\s+|our\s+)?(?:next\s+)?(?:appt|appointment|meeting|hearing|court|visit|review)\s+(?:on\s+)?|(?:within\s+)?\d{1,3}\s+(?:working\s+)?(?:days?|weeks?|wks?|months?)\s+(?:from|of|after)\s+)$`)
+var eventRE = pattern.MustCompile(`(?i)\b(?:(?:before|by)\s+(?:the\s+|her\s+|his\s+|our\s+)?(?:next\s+)?(?:appt|appointment|meeting|hearing|court|visit|review)\s+(?:on\s+)?|(?:within\s+)?\d{1,3}\s+(?:working\s+)?(?:days?|weeks?|wks?|months?)\s+(?:from|of|after)\s+)$`)
 
 func inBracket(before string) bool { return strings.Count(before, "(") > strings.Count(before, ")") }
 

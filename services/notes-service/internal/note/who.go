@@ -1,9 +1,10 @@
 package note
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"signpost.internal/services/notes-service/internal/pattern"
 )
 
 // A clause says who is to do something in one of three ways: with a label
@@ -19,7 +20,7 @@ type word struct {
 	stop       bool // a comma or the like follows
 }
 
-var clauseWord = regexp.MustCompile(`[\p{L}\d][\p{L}\d'’/&.-]*`)
+var clauseWord = pattern.MustCompile(`[\p{L}\d][\p{L}\d'’/&.-]*`)
 
 // maxWords bounds how far into a clause is looked.
 const maxWords = 18
@@ -90,7 +91,7 @@ func baseVerb(w string) string {
 }
 
 // What may stand before the clause that says who does what.
-var prefixRE = regexp.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+|(?i:by|on|before|from|until|this|next)\s+(?:the\s+)?[\p{L}\d/]+\s+|(?i:(?:i|we)?\s*(?:have\s+|had\s+|['’]ve\s+|['’]d\s+)?(?:told|advised|informed|explained to|said to|assured|reminded|promised|said|left it)\s+(?:(?:the\s+)?(?:cl|ct|clt|client|her|him|them|it)\s+|\p{Lu}\p{L}+\s+)?(?:that\s+)?))`)
+var prefixRE = pattern.MustCompile(`^(?:\[?\d{1,2}[:.]\d\d\]?(?:\s?[ap]m)?\s*[-–—:]?\s*|[^:;.!?]{1,34}?:\s+|[^:;.!?]{1,34}?\s[-–—]+>?\s+|(?i:by|on|before|after|from|within|until|next|this|in|tomorrow|today|if|when|once|as soon as|meanwhile|meantime|also|and|then|so|plus|ok|agreed|finally|lastly|firstly|first)\b[^:;.!?,]{0,60},\s*|(?i:today|tomorrow|tmrw|meanwhile|meantime|in the meantime|next|later|again|so|plus|ok|also|finally|agreed)\s+|(?i:by|on|before|from|until|this|next)\s+(?:the\s+)?[\p{L}\d/]+\s+|(?i:(?:i|we)?\s*(?:have\s+|had\s+|['’]ve\s+|['’]d\s+)?(?:told|advised|informed|explained to|said to|assured|reminded|promised|said|left it)\s+(?:(?:the\s+)?(?:cl|ct|clt|client|her|him|them|it)\s+|\p{Lu}\p{L}+\s+)?(?:that\s+)?))`)
 
 // who reads a clause for something to be done by us or by the client. Where the
 // subject is somebody else, or nobody, it reports false.
@@ -136,7 +137,7 @@ var (
 	tagEndRE    = foldedRE(`^(.{4,}?)\s*(?:\s[-–—=]+>?\s*|→\s*|:\s+|\s/\s)((?:the )?[\p{L}'’.]{1,20}(?: [\p{L}'’]{1,20}){0,2}?)(?:\s+(?:to do|to action|todo|action))?[\s.!]*$`)
 )
 
-var cellRE = regexp.MustCompile(`\s*(?:\||\t|\s/\s)\s*`)
+var cellRE = pattern.MustCompile(`\s*(?:\||\t|\s/\s)\s*`)
 
 // row reads a row of a table of actions, of which one cell says who: "Ring Dune |
 // us | Fri".
