@@ -79,6 +79,7 @@ const (
 	relatives  = `(?:partner|husband|hubby|wife|spouse|ex|ex[- ]?(?:partner|husband|wife)|family|parents?|mum|mam|mother|dad|father|sister|brother|son|daughter|kids?|children|boyfriend|girlfriend|bf|gf|employer|boss|work|landlord|landlady|ll|neighbours?|anyone|anybody|others?)`
 	doNot      = `(?:do not|don['’]?t|dont|do n['’]t|never|please no|not to|must not|mustn['’]?t|should not|shouldn['’]?t|will not|won['’]?t|shan['’]?t)`
 	isNot      = `(?:not|(?:is|was|are|were|does|do|did|has|have|had|would|should|must|need|wo|ca|ai)n['’]?t|never)`
+	accusation = `\b(?:undeclared|(?:benefit |tax |housing )?fraud\w*|cash[- ]in[- ]hand|(?:working |doing \w+ |earning )?on the side|moonlighting|overstay\w*|illegal\w*|(?:being )?exploit\w*|traffick\w*|drug\w*|dealing|sub-?let\w*|convict\w*|abus\w*|violen\w*|launder\w*|stol\w+|steal\w*|fiddling|conceal\w*|undisclosed|coerc\w*)`
 	audience   = `(?:us|staff|team|office|colleagues?|adviser|advisor|advisers|bureau|agency|cab|admin|managers?|management|supervisors?|file|files|records?|log|logs|crm|casebook|aic|audit|case ?notes?|in[- ]?house|internal)`
 	labelWords = `(?:strictly |staff |very )?(?:(?:for )?(?:my|our|own) (?:own )?(?:notes?|eyes|info|reference|records?|file)(?: only)?|notes only|internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|supervision|mgr|team leader|debrief|reflection|hunch|gossip|rumours?|hearsay|allegations?|compliance|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for|on) (?:the |our )?(?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
 	labelTail  = `\.?(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
@@ -193,7 +194,46 @@ var (
 			`\b(?:hiding (?:it|this|that|the|her|his|money|assets?|something|things)|pulling the wool|taking us for|won['’]?t stick|time ?waster|playing the system|trying it on)\b`,
 			`\b(?:smelt|smelled|smells|reeked|reeks|stank|stinks) (?:strongly )?of\b`,
 		}},
+		// What others let us know of the client, whoever they are.
+		{hints: []string{"told us", "told me", "tells us", "let us know", "let me know", "informed us", "informed me", "says s", "says h", "said s", "said h", "claims", "alleg", "warned", "reckons"}, patterns: []string{
+			`\b(?:` + relatives + `|neighbours?|workmate|lodger|flatmate|housemate|carer|friend|mate|colleague at \w+|ex)\b[^.;]{0,50}\b(?:(?:told|tells|informed|warned) (?:us|me|the office)|let (?:us|me) know|says?|said|claims?|claimed|alleges?d?|reckons?)\b:?\s*(?:that\s+|about\s+)?(?:she|he|they|cl|ct|clt|client|hes|shes)(?:['’]s|['’]d|\b)(?: (?:is|was|has|had|does|did|drinks|gambles|uses|takes|works|still|been|isn|doesn|never|really|secretly|actually)\b|\s\w+(?:s|ing|ed)\b)`,
+		}},
+		// What is only supposed of the client, and would accuse somebody.
+		{hints: []string{"undeclared", "fraud", "cash in hand", "cash-in-hand", "on the side", "moonlight", "overstay", "illegal", "exploit", "traffick", "dealing", "drug", "sublet", "convict", "prison", "tagged", "abus", "violen", "launder", "stolen", "steal", "fiddl", "conceal", "undisclosed", "hidden", "coerc"}, patterns: []string{
+			`(?:\?\s*|\b(?:poss(?:ibly|ible|ib)?|maybe|may(?: well)? be|might(?: well)? be|could be|perhaps|potential(?:ly)?|probabl[ey]|prob|likely|suspected|apparently|alleged(?:ly)?|rumoured|speculat\w+|hints? (?:of|at)|signs? of|worried about|suspicion of|concerns? (?:re|about|over)|query|whiff of)\b[^.;]{0,40}\b)` + accusation,
+			accusation + `[^.;?]{0,12}\?`,
+			`\b(?:undeclared|undisclosed|hidden) (?:income|earnings|work|job|savings|money|assets?|cash|partner|accounts?)\b`, `\bcash[- ]in[- ]hand\b`,
+		}},
+		// What the office has to do with itself.
+		{hints: []string{"funder", "target", "kpi", "time rec", "billing", "matter start", "qa", "audit", "file lacks", "file review", "peer review", "trainee", "incident", "banned", "barred", "warning marker", "complain", "messed", "mucked", "cocked", "slipped up", "dropped the ball", "my fault", "right advice", "wrong advice", "we forgot", "i forgot", "our mistake", "indemnity", "negligen", "near miss", "oisc", "rota", "appraisal", "quietly", "training need"}, patterns: []string{
+			`\bfunder\b`, `\b(?:time[- ]rec(?:ord(?:ed|ing)?)?|billing code|matter start|kpis?|peer review|file review|appraisal|training need|near miss|pi insur\w+|professional indemnity|negligen\w+)\b`, `\b(?:file|case)[ -](?:file )?(?:lacks|is missing|has no|needs)\b`, `\b(?:before|for|after|ahead of) (?:the )?audit\b`,
+			`\btrainee\b`, `\bincident (?:log|form|report|book)`, `\b(?:banned|barred) from (?:\w+ ){0,3}(?:office|branch|bureau|centre|building|premises)`, `\bwarning marker\b`,
+			`\b(?:i|we)(?:['’]ve| have| had| think i| may have| might have)? (?:really |badly |probably )?(?:messed|mucked|cocked|screwed|slipped) up\b`, `\bdropped the ball\b`, `\b(?:my|our) (?:fault|oversight|cock[- ]?up|screw[- ]?up)\b`, `\b(?:gave|given|give|giving)\b[^.;]{0,20}\b(?:right|wrong|bad|poor|duff) advice\b`, `\b(?:i|we) (?:\w+ )?forgot to\b`, `\bsort (?:it )?(?:out )?quietly\b|\bquietly (?:fix|sort|drop|close)\w*|\b(?:fix|sort|drop|close)\b[^.;]{0,15}\bquietly\b`,
+		}},
+		// What the adviser thinks of, or went through with, anybody.
+		{hints: []string{"rude", "useless", "hopeless", "incompetent", "idiot", "moron", "clown", "shower", "swore", "swear", "shout", "yell", "abusive", "uncomfortable", "scared", "threaten", "nasty", "obnoxious", "arrogant", "bully", "snotty", "stroppy", "pathetic", "disgrace", "vexatious", "time wast", "unhelpful", "hate", "typical of", "as usual", "fed up", "sick of", "annoy", "wind", "hung up on me", "hung up on us", "a joke"}, patterns: []string{
+			`\b(?:useless|hopeless|incompetent|idiots?|morons?|clowns?|obnoxious|arrogant|bullying|bull(?:y|ies)|snotty|stroppy|pathetic|a disgrace|disgraceful|vexatious|downright|nasty|abusive|a joke)\b`, `\b(?:swore|swearing|shout(?:ed|ing)|yell(?:ed|ing)|threaten(?:ed|ing)|rude|abusive|hung up)\b(?: \w+){0,3}? (?:at|to|on|towards|with) (?:me|us|staff|reception|the (?:adviser|volunteer|receptionist|team)|colleagues?)\b`,
+			`\bkept (?:shouting|swearing|interrupting|changing (?:her|his|their) (?:story|mind))\b`, `\bthreaten(?:s|ed|ing) (?:(?:her|his|the|to hurt|to harm|to hit|to kill) )?(?:her|him|me|us|staff|` + relatives + `)\b`, `\b(?:made me|felt|feel|feeling) (?:\w+ )?(?:uncomfortable|unsafe|intimidated|threatened|uneasy|sorry for)\b`,
+			`\b(?:fed up|sick) (?:of|with) (?:her|him|them|this|the)\b`, `\bi(?:['’]d)? (?:can['’]?t stand|hate|loathe)\b`,
+		}},
+		// What was let out, and what somebody is not to learn.
+		{hints: []string{"let slip", "confess", "blurt", "sworn", "secrecy", "know we know", "know i know", "nobody", "no-one", "no one", "getting back", "get back", "unaware", "not aware", "isn't aware", "isnt aware", "doesn't know that", "doesn't realise", "does not know that", "no idea that", "privy", "keep it to", "keep this to", "keep that to", "opened up", "trusted me", "breathe a word", "not a word", "before we tell", "until we tell", "till panel"}, patterns: []string{
+			`\b(?:let (?:it )?slip|confess(?:ed|es)|blurted|sworn (?:me |us )?to|(?:to|of) secrecy|opened up (?:to|about)|breathe a word|not a word)\b`, `\bknow(?:s)? (?:that )?(?:we|i) know\b`, `\b(?:nobody|no[- ]one)\b[^.;]{0,30}\b(?:knows?|told|aware|hear|find out)\b`,
+			`\b(?:n['’]?t|not|never|hope)\b[^.;]{0,30}\bget(?:ting|s)? back to\b`, `\b` + theClient + ` (?:is |was )?(?:unaware|not aware|isn['’]?t aware|oblivious|(?:has )?no idea)(?: that| of| about|\b)[^.;]{0,40}\b(?:us|we|i|me|our|office|contacted|told|rang|daughter|son|` + relatives + `)\b`,
+			`\bkeep(?:ing)? (?:it|this|that|them|these) to (?:my|our|your|him|her|them)sel(?:f|ves)\b`,
+		}},
 	}.compile("")
+	// A head that names the office, or what is not known for sure, opens internal
+	// matter: "Comments for supervisor: …", "QA - …", "Vuln: …".
+	officeHeadRE = markers{
+		{hints: []string{":", " -", "–", "—"}, patterns: []string{
+			`^\W*(?:[\p{L}'’&/.]+ ){0,3}?(?:supervisors?|supervision|mgrs?|qa|audit|admin|staff|colleagues?|team|reflections?|hunch|gut(?: feel(?:ing)?)?|impressions?|speculation|hearsay|rumou?rs?|unverified|unconfirmed|uncorroborated|suspicions?|thinking|musings?|vuln|vulnerabilit(?:y|ies)|incidents?|handover|in confidence|on the qt)(?: (?:only|notes?|comments?|info|flags?|marker|issues?|concerns?|report|log|to note|pls note|please note|pls be aware|be aware)){0,2}\s*(?:\([^)]{0,30}\)\s*)?(?::|\s[-–—]+>?\s)`,
+		}},
+	}.compile("")
+	officeNotRE = foldedRE(`\b(?:iva|trustee|at|fees?|charges?|costs?|their|council|bank|recovery|collections?|debt|legal|sup(?:port)? team)\b`)
+	// A remark of a program, and words between doubled brackets, are asides of the
+	// writer to himself.
+	remarkRE = regexp.MustCompile(`^\s*(?://|%%|--\s*//|/\*)\s*\p{L}|^\s*(?:[-•]\s*)?(?:\[\[[^\]]*\]\]|\{\{[^}]*\}\}|<<[^>]*>>|\(\([^)]*\)\))[\s.]*$`)
 	// The adviser's own thoughts about the client.
 	thoughtRE = foldedRE(`(?:^\W*(?:(?:still|really|personally|honestly|do) )?(?:thinks?|reckon|doubt|suspect|bet|guess|fear|not sure|unsure|not convinced|don['’]?t (?:think|believe|trust)|can['’]?t (?:believe|trust))\b|\bi(?:['’]m| am)? (?:concerned|worried|bothered)\b|\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b))(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
 	aPerson   = set(`he she they him her them his their cl ct clt client customer hes shes`)
@@ -598,7 +638,7 @@ func (r *Record) spansOf(i int, key legend) []mark {
 	if marked := key.spans(text); marked != nil {
 		return marked
 	}
-	if shoutRE.MatchString(text) || tagRE.MatchString(text) {
+	if shoutRE.MatchString(text) || tagRE.MatchString(text) || remarkRE.MatchString(text) {
 		return []mark{{span: span{0, len(text)}}}
 	}
 	h := hider{text: text, record: r}
@@ -810,6 +850,9 @@ func (h *hider) marked(text string) (span, strength) {
 	if m := hinted(text, machineHints, machineRE); m != nil {
 		return span{m[0], m[1]}, marked
 	}
+	if m := officeHeadRE.FindStringIndex(text); m != nil && !officeNotRE.MatchString(text[m[0]:m[1]]) {
+		return span{m[0], m[1]}, marked
+	}
 	if m := hushRE.FindStringIndex(text); m != nil {
 		return span{m[0], m[1]}, marked
 	}
@@ -846,7 +889,7 @@ var (
 	// At the start of a sentence a bare order not to say something is a mark.
 	startMarkRE    = foldedRE(`(?:^\W*|[(\[{<]\s*)(?:(?:nb|pls|please|ps|and)\W+)*(?:do not|don['’]?t|dont|never|avoid) (?:ever )?(?:mention\w*|refer(?:ring)? to|rais(?:e|ing)|bring(?:ing)? up|let (?:on|slip)|reveal\w*|quot(?:e|ing)|include|including|tell|say|share)\b`)
 	confidentialRE = foldedRE(`\bconfidential\b|\bpvt\b`)
-	serviceRE      = foldedRE(`\b(?:service|advice is|free and|explained|independent|we are|policy)\b`)
+	serviceRE      = foldedRE(`\b(?:service|advice is|free and|explained|independent|we are|policy|help[- ]?line|phone line|number|support line)\b`)
 	clauseStartRE  = foldedRE(`(?:\s[-–—]+\s|,\s+(?:but|and|so|though|which)\s+|;\s*|\.{2,}\s*|\s(?:but|though|although)\s)`)
 )
 
