@@ -9,25 +9,27 @@ import (
 )
 
 // The words by which a writer takes back what was just said.
-const takesBack = `(?:no|nope|err|sic|re-?added|re-?totalled|re-?counted|recalculated|recalc|re-?worked|re-?checked|now shows?|turned out|turns out|(?:rang|called|phoned|came|texted|emailed|wrote) back(?: to say| and said| with)?|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
+const takesBack = `(?:no|nope|err|sic|re-?added|re-?totalled|re-?counted|recalculated|recalc|re-?worked|re-?checked|now shows?|turned out|turns out|(?:rang|called|phoned|came|texted|emailed|wrote) back(?: to say| and said| with)?|sorry|sry|srry|soz|correction|corrected|(?:scratch|strike|scrap|delete|ignore|forget|cancel|scrub) (?:that|this|it)|my mistake|my error|my bad|typo|tell a lie|i lie|hang on|hold on|let me check|i stand corrected|since (?:arrived|come|received|seen|checked|rec['’]?d|had|confirmed)|misread|misheard|miskeyed|mistyped|transposed|error|now|now (?:confirmed|known|shown)(?: as)?|confirmed (?:as|at)|updated?(?: to)?|revised(?: to)?|changed?(?: to)?|edit(?:ed)?(?: to)?|really|in fact|in reality|ought to be|should['’]?ve been|should have been|supposed to be|erm?|um|uh|x+|✗|apologies|apols|oh no|i mean|i meant|meant|meaning|rather|make (?:that|it)|actually|wait|oops|whoops|should be|should read|should say|amend(?:ed)?(?: to)?|corrected to|not right|incorrect|wrong|that['’]?s wrong|er|or rather|bzzt|strike|as you were|read that as|i tell a lie)`
 
 // The words that may stand between taking back and the new figure.
 const filler = `(?:it['’]?s|it is|its|it was|is|was|to|that['’]?s|that is|that|should be|should read|make it|by|on|at|before|for|checked|the|a|an|right|correct|new|true|actual|figure|amount|balance|bal|date|number|total|ref(?:erence)?|acc(?:oun)?t|a/c|of|due|about|approx|rang|called|phoned|cl|ct|client|he|she|they|we|i|just|back|says?|said|shows?|letter|statement|stmt|bill|per|their|her|his|latest|last|got|has|had|have it as|after|re-?doing|cfs|sfs|budget|i&e|be|reads?|and it['’]?s|which|from|this|to say|with|say|amended|corrected|instead)`
 
-const leadFiller = `(?:she|he|they|cl|ct|client|the client|i|we|which|that|this|that['’]?s|it['’]?s|has|had|have|owed|owing|bal|balance|per|then)`
+const leadFiller = `(?:she|he|they|cl|ct|client|the client|i|we|which|that|this|that['’]?s|it['’]?s|has|had|have|owed|owing|bal|balance|per|then|bill|ltr|letter|statement|stmt)`
 
 var (
-	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([<\-–—/*…→]*(?:\b` + leadFiller + `\b[\s,.:'’\-–—]*){0,4}(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
+	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([<|\-–—/*…→]*(?:\b` + leadFiller + `\b[\s,.:'’\-–—]*){0,4}(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
 	insteadRE    = foldedRE(`^\s*(?:a (?:week|month|year)|per (?:week|month|year)|pcm|pw|pm)?\s*[,([\-–—]*\s*(?:and\s|so\s|i\.?e\.?\s)?(?:not|rather than|instead of|never|as opposed to)\s+(?:the\s|on\s|by\s|at\s|my\s|my earlier\s|the earlier\s|an?\s)?$`)
+	// "£304 to Dune, not £340": the words between are of the first.
+	notAfterRE   = foldedRE(`(?:^|[\s,;(\[–—-]+)(?:and\s|so\s)?(?:not|rather than|instead of|as opposed to)\s+(?:the\s|an?\s)?$`)
 	butRE        = foldedRE(`^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
 	notRE        = foldedRE(`\b(?:\*?not\*?|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
 	crossRE      = foldedRE(`\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry|not the|instead of|rather than|so)\b`)
 	// A pair of figures of which the first was thought and the second was seen.
 	thoughtItRE   = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
-	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$`)
+	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$|\bbut (?:it['’]?s|it is|it was|is|was|that['’]?s)(?: really| actually| only| more)?\s*$`)
 	changedRE     = foldedRE(`^[^.;]{0,20}\b(?:but|then) (?:changed|altered)\b`)
 	closesRE      = foldedRE(`[.!?]\s`)
-	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:he|she|cl|ct|client) (?:had )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed)(?: it was| about)?\s*$`)
+	firstSaidRE   = foldedRE(`\b(?:originally|initially|at first|previously|first|earlier|before)\s+(?:(?:he|she|they|i|we|cl|ct|client)\s+)?(?:told|said|thought|quoted|gave|put|had|guessed|estimated)(?: (?:me|us))?(?: (?:it was|that|about))*\s*$|[(\[]\s*(?:was|prev(?:iously)?|not|originally|formerly)\s*$|[(\[]\s*(?:(?:he|she|they|cl|ct|clt|client) (?:says?|thinks?|reckons?|guesses|claims?|remembers)|(?:the )?[\p{L}'’.]+ (?:had |[\p{L}'’.]+ )?(?:originally |initially |first )?(?:told (?:me|us)|said|thought|guessed|reckoned|estimated|assumed))(?: (?:it was|it is|it['’]s|about|that|around|more like))*\s*$`)
 	soleRE        = foldedRE(`^\s*(?:[)\]]|(?:at first|before|originally|but|initially|and|,)\b[^)\]]*[)\]]|[^)\]]{0,60}\b(?:misread|misheard|mistake|wrong|typo|error|but|first|thought)\b[^)\]]{0,40}[)\]])`)
 	asPutRE       = foldedRE(`^\s+(?:that |which |as )?(?:i|we|she|he|they|cl|client)\s+(?:had |have |has |first |originally )?(?:put|said|wrote|had|gave|told|quoted|stated|thought)\b[^.,;)\n]{0,40}`)
 	adjacentRE    = foldedRE(`^[\s/\])|,]*(?:or)?[\s/([|]*$`)
@@ -48,8 +50,10 @@ var (
 	struckRE  = pattern.MustCompile(`~{1,2}[^~\n]{1,200}~{1,2}|--[^\s\n-][^\n-]{0,60}--|<(?:s|del|strike)>[^<]{1,200}</(?:s|del|strike)>`)
 	// What a sentence begins with, or holds, that takes back what was said before:
 	// the first is sure, the second only where the topic is the same.
-	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|should (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £|use (?:that|this)(?: one| figure)?|go(?:ing)? with (?:that|this|the)|use the (?:second|later|new|latest))|\bread (?:£|\d)|[-–—]\s*checked\b`)
-	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|per (?:the |their |her |his |latest |last )*(?:letter|stmt|statement|bill|payslip)|confirmed|confirms?|arrived|nb|statement|stmt|bill|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
+	sureRE  = foldedRE(`\b(?:correction|corrected|amend(?:ment|ed)?|apologies|my mistake|my error|typo|transposed|misread|misheard|mistyped|miskeyed|(?:should|shd|shld|ought to|supposed to) (?:be|read|say|have (?:been|said|read))|in error|got (?:that|it|those|these) wrong|wrong way (?:round|around)|wrong|oops|scrub|i meant|sorry|one change|change:|edit:|\*edit|scratch|ignore (?:the )?(?:above|previous|earlier|last)|to correct|re-?checked|(?:please|pls) use|use £|disregard|mis-?heard|read £|use (?:that|this)(?: one| figure)?|go(?:ing)? with (?:that|this|the)|use the (?:second|later|new|latest))|\bread (?:£|\d)|[-–—]\s*checked\b`)
+	maybeRE = foldedRE(`\b(?:update[ds]?|on checking|having checked|checked|checking|turns out|actually|now (?:know|confirmed|seen|shows?|have)|now|in fact|in reality|later|revised?|after checking|since (?:seen|checked|had)|rang back|called back|phoned back|emailed back|letter (?:says|shows|has)|(?:statement|stmt|bill|payslip|portal|credit (?:file|report)) (?:says?|shows?|has|confirms?)|(?:per|acc(?:ording)? to|going by|off) (?:the |their |her |his |latest |last |bank |new )*(?:letter|ltr|stmt|statement|bill|payslip|app|portal|website|screen|invoice|agreement|credit (?:file|report)|email|text)|confirmed|confirms?|arrived|nb|statement|stmt|bill|so (?:the |her |his |that makes ?)?|really|recalculated|re-?calc|re-?worked)\b`)
+	// Where a figure is from, said after it: "Dune = £304 per app".
+	sourceRE = foldedRE(`^\s*(?:[(,–—-]\s*)?(?:(?:per|acc(?:ording)? to|going by|off|from|on) (?:the |their |her |his |latest |last |bank |new )*(?:letter|ltr|stmt|statement|bill|payslip|app|portal|website|screen|invoice|agreement|credit (?:file|report)|email|text)\b|(?:re-?)?(?:checked|confirmed|verified|updated|amended|corrected)\b)`)
 	// A line that takes back a thing without giving it anew.
 	dropRE    = foldedRE(`^\W*(?:(?:nb|ps|also|and|oh)\W+)*(?:pls |please )?(?:scrub|ignore|delete|scratch|strike|strike out|forget|disregard|remove|scrap|cross out|take out)\b[\s:,]*(?:(?:the|my|that|what i (?:said|put|wrote) (?:about|re)|about)\s+)*`)
 	capitalRE = pattern.MustCompile(`\b\p{Lu}[\p{L}&'’-]{2,}`)
@@ -65,8 +69,8 @@ func (r *Record) findCorrections() {
 		l := &r.Lines[i]
 		r.strikeOut(l)
 		r.withinLine(l, said)
-		if len(l.Facts) > 0 && crossRE.MatchString(l.Text) {
-			r.crossLine(said, l)
+		if len(l.Facts) > 0 {
+			r.crossLine(said, l, crossRE.MatchString(l.Text) || struckRE.MatchString(l.Text))
 		}
 		r.secondThoughts(said, &history, i)
 		history.add(l)
@@ -101,11 +105,18 @@ func (r *Record) withinLine(l *Line, said earlier) {
 		}
 		next := &l.Facts[k]
 		between := l.Text[old.End:next.Start]
-		if old.Kind != next.Kind || len(between) > 100 || old.Superseded {
+		if old.Kind != next.Kind || len(between) > 100 || old.Superseded || next.Superseded {
 			continue
 		}
 		after, before := ahead(l.Text, next.End), behind(l.Text, old.Start)
 		near := len(between) <= lookAround && k == j+1
+		if k > j+1 && old.Kind == Amount && !changesRE.MatchString(between) && !slices.ContainsFunc(l.Facts[j+1:k], func(f Fact) bool { return f.Kind != Date }) {
+			// The day of the correction may stand between: "£120 [amended 3/3 - £112]".
+			bare := withoutFacts(l, j, k)
+			if near = len(bare) <= lookAround && correctionRE.MatchString(bare); near {
+				between = bare
+			}
+		}
 		switch {
 		case near && correctionRE.MatchString(between):
 			r.replace(l, old, next, between)
@@ -116,10 +127,13 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			l.edits = append(l.edits, edit{span{start, next.Start}, ""})
 			r.warnCorrected(l, old, next)
 			r.correctEarlier(said, l, old, next)
-		case near && insteadRE.MatchString(between):
+		case near && (insteadRE.MatchString(between) || old.Value != next.Value && notAfterRE.MatchString(between)):
 			// "£304 not £340": the first stands.
 			start, end := old.End, next.End
-			if strings.ContainsAny(between, "([") {
+			if m := notAfterRE.FindStringIndex(between); m != nil && !insteadRE.MatchString(between) {
+				start += m[0]
+			}
+			if strings.ContainsAny(l.Text[start:next.Start], "([") {
 				if k := strings.IndexAny(ahead(l.Text, end), ")]"); k >= 0 {
 					end += k + 1
 				}
@@ -178,6 +192,16 @@ func (r *Record) withinLine(l *Line, said earlier) {
 			r.withdraw(l, f, "was given up")
 		}
 	}
+}
+
+// withoutFacts returns the text between two facts of a line without those that
+// stand there.
+func withoutFacts(l *Line, j, k int) string {
+	text := ""
+	for at := j; at < k; at++ {
+		text += l.Text[l.Facts[at].End:l.Facts[at+1].Start]
+	}
+	return text
 }
 
 // closes tells whether a text ends a sentence or a bracket that was open before it.
@@ -291,10 +315,13 @@ func (r *Record) secondThoughts(said earlier, history *topics, i int) {
 				continue
 			}
 			lead := l.Text[s.start:next.Start]
+			sourced := false
 			if !sure && !starred && (changesRE.MatchString(lead) || !maybeRE.MatchString(lead)) {
-				continue
+				if sourced = sourceRE.MatchString(l.Text[next.End:max(next.End, s.end)]) && !changesRE.MatchString(sentence); !sourced {
+					continue
+				}
 			}
-			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred, startsBackRE.MatchString(sentence)); ok {
+			if p, ok := history.retracted(l, s, &l.Facts[at], sure || starred, startsBackRE.MatchString(sentence)); ok && (!sourced || topicOf(p.line, p.fact).overlap(topicOf(l, &next)) >= 2) {
 				r.supersede(said, l, p, &l.Facts[at])
 				r.alongside(said, l, s, p.line)
 			}
@@ -589,8 +616,9 @@ func (r *Record) warnCorrected(l *Line, old, next *Fact) {
 }
 
 // crossLine applies "line 2 should be £304" and "correction: £340 should be
-// £304" to earlier lines, where both figures are named.
-func (r *Record) crossLine(said earlier, l *Line) {
+// £304" to earlier lines, where both figures are named; where the line does not
+// call it a correction, to what is said of the same thing only.
+func (r *Record) crossLine(said earlier, l *Line, called bool) {
 	for j := range l.Facts {
 		old := &l.Facts[j]
 		if !old.Superseded {
@@ -598,11 +626,25 @@ func (r *Record) crossLine(said earlier, l *Line) {
 		}
 		for k := j + 1; k < len(l.Facts); k++ {
 			if next := &l.Facts[k]; !next.Superseded && old.Kind == next.Kind {
-				r.correctEarlier(said, l, old, next)
+				if called || r.saidOfSame(said, l, old) {
+					r.correctEarlier(said, l, old, next)
+				}
 				break
 			}
 		}
 	}
+}
+
+// saidOfSame tells whether every earlier place of a figure speaks of what this
+// one does.
+func (r *Record) saidOfSame(said earlier, l *Line, f *Fact) bool {
+	of := topicOf(l, f)
+	for _, p := range said[sameFact{f.Kind, f.Value}] {
+		if topicOf(p.line, p.fact).overlap(of) < 2 {
+			return false
+		}
+	}
+	return true
 }
 
 // correctEarlier puts the next fact in the place of the old one wherever an

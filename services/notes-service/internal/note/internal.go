@@ -81,7 +81,7 @@ const (
 	isNot      = `(?:not|(?:is|was|are|were|does|do|did|has|have|had|would|should|must|need|wo|ca|ai)n['’]?t|never)`
 	accusation = `\b(?:undeclared|(?:benefit |tax |housing )?fraud\w*|cash[- ]in[- ]hand|(?:working |doing \w+ |earning )?on the side|moonlighting|overstay\w*|illegal\w*|(?:being )?exploit\w*|traffick\w*|drug\w*|dealing|sub-?let\w*|convict\w*|abus\w*|violen\w*|launder\w*|stol\w+|steal\w*|fiddling|conceal\w*|undisclosed|coerc\w*)`
 	audience   = `(?:us|staff|team|office|colleagues?|adviser|advisor|advisers|bureau|agency|cab|admin|managers?|management|supervisors?|file|files|records?|log|logs|crm|casebook|aic|audit|case ?notes?|in[- ]?house|internal)`
-	labelWords = `(?:strictly |staff |very )?(?:(?:for )?(?:my|our|own) (?:own )?(?:notes?|eyes|info|reference|records?|file)(?: only)?|notes only|internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|supervision|mgr|team leader|debrief|reflection|hunch|gossip|rumours?|hearsay|allegations?|compliance|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for|on) (?:the |our )?(?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing))`
+	labelWords = `(?:strictly |staff |very )?(?:(?:for )?(?:my|our|own) (?:own )?(?:notes?|eyes|info|reference|records?|file)(?: only)?|notes only|internal|confidential|conf|confid|priv|pvt|p ?& ?c|off[- ](?:the[- ])?record|otr|` + audience + `(?: use| eyes| info)? only|for (?:the |our |my )?` + audience + `(?: only)?|private(?: (?:&|and) confidential| notes?)|(?:supervision|supervisor|handover|admin|file|management|mgmt|casework|colleague|team|safeguarding|self|private|adviser|advisor|staff|office|personal|own|int\.?)(?:['’]s)?[ -](?:notes?|memo|remarks?|opinion|view|comments?|thoughts?|impression)|memo|intl?|unofficially|third[- ]party info(?:rmation)?|anon(?:ymous)? (?:tip|call|caller|info)|lone[- ]working?(?: risk)?|risk to staff|flag on (?:file|system)|case closure|supervision|mgr|team leader|debrief|reflection|hunch|gossip|rumours?|hearsay|allegations?|compliance|fyi(?: only)?|fyeo|handle with care|hidden from (?:client|cl|ct)|not to be seen|passwords?(?: for [\w ]{1,20})?|sup|s/v|supervisor|ps? for (?:the )?file|(?:memo|reminder|notes?|message|query|question) (?:to|for|on) (?:the |our )?(?:self|me|myself|file|supervisor|colleagues?|manager|team|reception|admin|us)|(?:fao|attn|dear) (?:supervisor|manager|colleagues?|team)|nts|n2s|nfd|nfl|nfc|aside|sensitive|restricted|safeguarding|secret|redact(?:ed)?|withhold|withheld|between (?:us|ourselves|you and me)|(?:adviser|advisor|staff|our|your) eyes only|not (?:for )?` + theLetter + `|not for (?:the )?(?:client|cl|ct|clt|release|disclosure|sharing|inclusion|circulation|onward \w+|copying|publication))`
 	labelTail  = `\.?(?:\s(?:only|note|notes|remark|remarks|comment|comments|use|use only|info|information|matter|bit|part|stuff))?(?:\s?\([^)]{0,60}\))?`
 	labelName  = labelWords + labelTail
 )
@@ -127,7 +127,7 @@ var (
 			`for (?:the )?info(?:rmation)? of (?:` + audience + `|colleagues)`, `(?:hidden|hide|hiding|withhold|withheld|conceal(?:ed)?|kept|keep) (?:this |it |that )?from (?:the )?(?:client|cl|ct|her|him|them|` + relatives + `)\b`, `stays? (?:in|on) (?:the |our )?(?:file|system|crm|record|casebook)`,
 			`not client[- ]facing`, audience + `(?:['’]s?)? ?(?:use |eyes |info(?:rmation)? |notes? |record |purposes? )?only\b`, `only for (?:our|the|my) ` + audience, `for ` + audience + ` only`,
 			`for (?:our|my|the|internal) (?:own )?(?:records?|files?|eyes|audit|case ?notes?|log|colleagues|team|supervis(?:or|ion)|manager)\b(?: only)?`, `(?:just )?for (?:us|colleagues)\b(?: only)?`, `just for our`,
-			`internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
+			`(?:sensitive|confidential|in confidence)\s*[)\]]`, `internal (?:only|notes?|use|use only|remarks?|comments?|matter|info)\b`, `marked confidential`, `confidential(?: notes?\b|,? please)`, `(?:strictly|very|highly|extremely) (?:confidential|private|sensitive)`,
 			`(?:this|that|it|which|all this|below|following|above)(?:['’]s| is| was| are| stays| remains)? (?:strictly |very |highly |all )?(?:confidential|private|internal|sensitive|secret|privileged|hush[- ]hush)\b`,
 			`(?:treat|kept?|keep|keeping|hold|held|mark(?:ed)?|staying|stays?) (?:this |that |it |as |strictly |very )*(?:confidential|private|quiet|secret|internal|hush|between)\b`,
 		}},
@@ -177,8 +177,8 @@ var (
 			`\b(?:a |the )?(?:neighbour|relative|family member|third party|anonymous caller|caller) (?:\w+ )?(?:rang|called|phoned|told|says|said|reported|reports|alleges?d?|claims?|has reported|tipped)\b`,
 			`\b(?:support|social|key|outreach|mental health|care|youth|family) worker (?:rang|called|phoned|told|tells|says|said|mentioned|thinks|reports|reported|disclosed|confided)\b`, `\b(?:cpn|probation(?: officer)?|ward staff|nurse|police|health visitor) (?:rang|called|phoned|told|tells|says|said|mentioned|thinks?|reports?|reported|disclosed|confided)\b`,
 		}},
-		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos"}, patterns: []string{
-			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `^\W*(?:my |our )?(?:supervisor|line manager|manager|team leader|gm|ceo) (?:is |was |has |been )*(?:aware|informed|notified|consulted|agrees|agreed|told|happy|says|said|thinks|wants)\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
+		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos", "colleague"}, patterns: []string{
+			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy|(?:\w+ )?colleagues?\b)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `^\W*(?:my |our )?(?:supervisor|line manager|manager|team leader|gm|ceo) (?:is |was |has |been )*(?:aware|informed|notified|consulted|agrees|agreed|told|happy|says|said|thinks|wants)\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
 			`\b(?:close|closing|closed?) (?:the |this |her |his |their )?(?:case|file)\b`, `\bfile closed\b`,
 		}},
 		{hints: []string{"vibe", "whether", "impression", "feeling", "sense", "personal", "adviser", "imo", "imho", "tbh", "tbf", "gut", "my ", "our ", "suspect"}, patterns: []string{
@@ -211,23 +211,24 @@ var (
 			`\b(?:i|we)(?:['’]ve| have| had| think i| may have| might have)? (?:really |badly |probably )?(?:messed|mucked|cocked|screwed|slipped) up\b`, `\bdropped the ball\b`, `\b(?:my|our) (?:fault|oversight|cock[- ]?up|screw[- ]?up)\b`, `\b(?:gave|given|give|giving)\b[^.;]{0,20}\b(?:right|wrong|bad|poor|duff) advice\b`, `\b(?:i|we) (?:\w+ )?forgot to\b`, `\bsort (?:it )?(?:out )?quietly\b|\bquietly (?:fix|sort|drop|close)\w*|\b(?:fix|sort|drop|close)\b[^.;]{0,15}\bquietly\b`,
 		}},
 		// What the adviser thinks of, or went through with, anybody.
-		{hints: []string{"rude", "useless", "hopeless", "incompetent", "idiot", "moron", "clown", "shower", "swore", "swear", "shout", "yell", "abusive", "uncomfortable", "scared", "threaten", "nasty", "obnoxious", "arrogant", "bully", "snotty", "stroppy", "pathetic", "disgrace", "vexatious", "time wast", "unhelpful", "hate", "typical of", "as usual", "fed up", "sick of", "annoy", "wind", "hung up on me", "hung up on us", "a joke"}, patterns: []string{
+		{hints: []string{"rude", "useless", "hopeless", "incompetent", "idiot", "moron", "clown", "shower", "swore", "swear", "shout", "yell", "abusive", "uncomfortable", "scared", "threaten", "nasty", "obnoxious", "arrogant", "bully", "snotty", "stroppy", "pathetic", "disgrace", "vexatious", "time wast", "unhelpful", "hate", "typical of", "as usual", "fed up", "sick of", "annoy", "wind", "hung up on me", "hung up on us", "a joke", "difficult", "awkward", "tricky", "demanding", "problem", "nightmare"}, patterns: []string{
 			`\b(?:useless|hopeless|incompetent|idiots?|morons?|clowns?|obnoxious|arrogant|bullying|bull(?:y|ies)|snotty|stroppy|pathetic|a disgrace|disgraceful|vexatious|downright|nasty|abusive|a joke)\b`, `\b(?:swore|swearing|shout(?:ed|ing)|yell(?:ed|ing)|threaten(?:ed|ing)|rude|abusive|hung up)\b(?: \w+){0,3}? (?:at|to|on|towards|with) (?:me|us|staff|reception|the (?:adviser|volunteer|receptionist|team)|colleagues?)\b`,
-			`\bkept (?:shouting|swearing|interrupting|changing (?:her|his|their) (?:story|mind))\b`, `\bthreaten(?:s|ed|ing) (?:(?:her|his|the|to hurt|to harm|to hit|to kill) )?(?:her|him|me|us|staff|` + relatives + `)\b`, `\b(?:made me|felt|feel|feeling) (?:\w+ )?(?:uncomfortable|unsafe|intimidated|threatened|uneasy|sorry for)\b`,
+			`\b(?:difficult|awkward|tricky|demanding|problem|nightmare) (?:client|cl|ct|clt|customer)\b`, `\bkept (?:shouting|swearing|interrupting|changing (?:her|his|their) (?:story|mind))\b`, `\bthreaten(?:s|ed|ing) (?:(?:her|his|the|to hurt|to harm|to hit|to kill) )?(?:her|him|me|us|staff|` + relatives + `)\b`, `\b(?:made me|felt|feel|feeling) (?:\w+ )?(?:uncomfortable|unsafe|intimidated|threatened|uneasy|sorry for)\b`,
 			`\b(?:fed up|sick) (?:of|with) (?:her|him|them|this|the)\b`, `\bi(?:['’]d)? (?:can['’]?t stand|hate|loathe)\b`,
 		}},
 		// What was let out, and what somebody is not to learn.
 		{hints: []string{"let slip", "confess", "blurt", "sworn", "secrecy", "know we know", "know i know", "nobody", "no-one", "no one", "getting back", "get back", "unaware", "not aware", "isn't aware", "isnt aware", "doesn't know that", "doesn't realise", "does not know that", "no idea that", "privy", "keep it to", "keep this to", "keep that to", "opened up", "trusted me", "breathe a word", "not a word", "before we tell", "until we tell", "till panel"}, patterns: []string{
 			`\b(?:let (?:it )?slip|confess(?:ed|es)|blurted|sworn (?:me |us )?to|(?:to|of) secrecy|opened up (?:to|about)|breathe a word|not a word)\b`, `\bknow(?:s)? (?:that )?(?:we|i) know\b`, `\b(?:nobody|no[- ]one)\b[^.;]{0,30}\b(?:knows?|told|aware|hear|find out)\b`,
-			`\b(?:n['’]?t|not|never|hope)\b[^.;]{0,30}\bget(?:ting|s)? back to\b`, `\b` + theClient + ` (?:is |was )?(?:unaware|not aware|isn['’]?t aware|oblivious|(?:has )?no idea)(?: that| of| about|\b)[^.;]{0,40}\b(?:us|we|i|me|our|office|contacted|told|rang|daughter|son|` + relatives + `)\b`,
+			`(?:n['’]?t|\bnot|\bnever|\bhope)\b[^.;]{0,30}\bget(?:ting|s)? back to\b`, `\b` + theClient + ` (?:is |was )?(?:unaware|not aware|isn['’]?t aware|oblivious|(?:has )?no idea)(?: that| of| about|\b)[^.;]{0,40}\b(?:us|we|i|me|our|office|contacted|told|rang|daughter|son|` + relatives + `)\b`,
 			`\bkeep(?:ing)? (?:it|this|that|them|these) to (?:my|our|your|him|her|them)sel(?:f|ves)\b`,
 		}},
 	}.compile("")
 	// A head that names the office, or what is not known for sure, opens internal
 	// matter: "Comments for supervisor: …", "QA - …", "Vuln: …".
 	officeHeadRE = markers{
-		{hints: []string{":", " -", "–", "—"}, patterns: []string{
+		{hints: []string{":", " -", "–", "—", "to", "fao", "attn", "dear", "hi", "@"}, patterns: []string{
 			`^\W*(?:[\p{L}'’&/.]+ ){0,3}?(?:supervisors?|supervision|mgrs?|qa|audit|admin|staff|colleagues?|team|reflections?|hunch|gut(?: feel(?:ing)?)?|impressions?|speculation|hearsay|rumou?rs?|unverified|unconfirmed|uncorroborated|suspicions?|thinking|musings?|vuln|vulnerabilit(?:y|ies)|incidents?|handover|in confidence|on the qt)(?: (?:only|notes?|comments?|info|flags?|marker|issues?|concerns?|report|log|to note|pls note|please note|pls be aware|be aware)){0,2}\s*(?:\([^)]{0,30}\)\s*)?(?::|\s[-–—]+>?\s)`,
+			`^\W*(?:to|fao|attn|dear|hi|@)\s*(?::\s*)?(?:(?:my|our|the|all) )?(?:supervisors?|managers?|mgr|colleagues|all staff|team(?: leader)?)\s*[.,:]`,
 		}},
 	}.compile("")
 	officeNotRE = foldedRE(`\b(?:iva|trustee|at|fees?|charges?|costs?|their|council|bank|recovery|collections?|debt|legal|sup(?:port)? team)\b`)
@@ -713,6 +714,9 @@ func (h *hider) holds(s span) bool {
 // anaphorRE finds that a mark speaks of what was said before it.
 var anaphorRE = foldedRE(`\b(?:this|that|these|those|it|above|last bit|either|any of (?:this|that))\b(?:['’]s)?(?:\s+(?:last |bit |part )?(?:out|back|off|to|in|into|from|between|quiet|private|stays?|is|was|bit|one|down|on|please|pls|confidential|known|writing|written|shared|mentioned|part|line|para|and|or|but|further|with|any)\b|\W*$)`)
 
+// tellsRE finds after a mark what it speaks of: "keep it to myself, that she …".
+var tellsRE = foldedRE(`^[,\s]*(?:that|about|how|but)\s+\p{L}+ \p{L}+`)
+
 // sentences hides the sentences that are marked, with what they speak of, and
 // reports whether one at the line's start speaks of the line before.
 func (h *hider) sentences() (before bool) {
@@ -767,7 +771,7 @@ func (h *hider) sentences() (before bool) {
 				h.hide(span{s.start, len(h.text)}, false)
 				return before
 			}
-			if anaphorRE.MatchString(part) && len(contentWords(lead)) <= 1 && !strings.HasSuffix(strings.TrimSpace(h.text[s.start:at.start]), "-") || len(contentWords(part)) <= 3 && len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
+			if anaphorRE.MatchString(part) && !tellsRE.MatchString(tail) && len(contentWords(lead)) <= 1 && !strings.HasSuffix(strings.TrimSpace(h.text[s.start:at.start]), "-") || len(contentWords(part)) <= 3 && len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
 				before = h.backwards(all, n) || before
 			}
 			h.hide(s, false)
@@ -865,7 +869,7 @@ func (h *hider) marked(text string) (span, strength) {
 	if m := confidentialRE.FindStringIndex(text); m != nil && !serviceRE.MatchString(text) {
 		return span{m[0], m[1]}, marked
 	}
-	if m := asideRE.FindStringIndex(text); m != nil && !ivaRE.MatchString(text) {
+	if m := asideRE.FindStringIndex(text); m != nil && !(ivaRE.MatchString(text) && strings.Contains(strings.ToLower(text[m[0]:m[1]]), "supervis")) {
 		return span{m[0], m[1]}, aside
 	}
 	if m := hinted(text, thoughtHints, thoughtRE); m != nil {

@@ -132,6 +132,34 @@ func TestPhrasesOfInternalMatter(t *testing.T) {
 		"Bought a teapot.\nPlease do not refer to the walrus.",
 		"Bought a teapot.\nWalrus - file note only",
 		"Bought a teapot.\nWalrus - for casebook not coa",
+		// The office's own business, and who it is for.
+		"Bought a teapot.\nQA: file lacks the walrus form",
+		"Bought a teapot.\nComments for supervisor: walrus",
+		"Bought a teapot.\nTo: Manager. Can you look at the walrus?",
+		"Bought a teapot.\nAdmin - walrus, funder target met",
+		"Bought a teapot.\nTrainee to note how the walrus was fed.",
+		"Bought a teapot.\nI messed up the walrus form.",
+		"Bought a teapot.\nCheck w/ senior colleague about the walrus.",
+		"Bought a teapot.\nBanned from the Leith office for bringing a walrus.",
+		// What is supposed, or others let us know.
+		"Bought a teapot.\nUnverified - walrus in the flat",
+		"Bought a teapot.\nPossible undeclared walrus income.",
+		"Bought a teapot.\nSelling the walrus, benefit fraud?",
+		"Bought a teapot.\nLandlord phoned: told us he's been dealing from the walrus pool.",
+		"Bought a teapot.\nJo's mum rang and told me that she keeps a walrus.",
+		// What the adviser thinks of anybody.
+		"Bought a teapot.\nTheir agent at Walrus Loans was downright rude.",
+		"Bought a teapot.\nAgent Walrus swore at me.",
+		"Bought a teapot.\nHe threatened his ex over the walrus.",
+		// Secrets.
+		"Bought a teapot.\nHe doesn't know we know about the walrus.",
+		"Bought a teapot.\nWouldn't want this getting back to her but the walrus died.",
+		"Bought a teapot.\nClient unaware that her daughter contacted us re walrus.",
+		"Bought a teapot.\nWalrus bite (self-disclosed, sensitive)",
+		"Bought a teapot.\nVuln: walrus",
+		"Bought a teapot.\nNot for inclusion: walrus",
+		"Bought a teapot.\n// walrus?",
+		"Bought a teapot.\n[[walrus]]",
 	} {
 		letter := letterOf(notes)
 		if strings.Contains(strings.ToLower(letter), "walrus") {
@@ -195,6 +223,13 @@ func TestPhrasesThatAreNotInternal(t *testing.T) {
 		"Case review with Lowell on 3 May.",
 		"Ask the manager at the bank for a fee refund.",
 		"I'll speak to the manager at Barclays.",
+		"Confidential helpline number given: 0800 123 4567.",
+		"The supervisor at ParkSure said they will put the charge on hold.",
+		"Admin fee: £25 added by Lowell.",
+		"Landlord told us that the rent goes up in May.",
+		"Complaint: to be made to the ombudsman about Lantern.",
+		"His wife is worried about her own card, £300 with Capri.",
+		"Landlord threatened eviction.",
 	} {
 		if letter := strings.TrimSpace(letterOf(notes)); len(letter) < len(notes)/2 {
 			t.Errorf("%q was held back: %q", notes, letter)
@@ -272,6 +307,15 @@ func TestPhrasesOfCorrection(t *testing.T) {
 		"Owes Dune ~£340~ £304",
 		"Owes Dune --£340-- £304",
 		"Owes Dune [£340] £304 corrected",
+		"Owes Dune £340 [amended 3/3 - £304]",
+		"| Dune | £340 | updated 2/3: £304 |",
+		"Owes £304 to Dune not £340.",
+		"Owes Dune £340, bill since arrived £304.",
+		"Owes Dune £304 (Kit thought £340).",
+		"Dune £340.\nDune £340 > £304 (new bill)",
+		"Dune store card £340.\nShe first said £340 for the Dune store card but it is £304.",
+		"Dune £340.\n~~£340~~ £304 after remission.",
+		"Owes Dune £304 (she says £340 but stmt is right).",
 	} {
 		letter := letterOf(notes)
 		if strings.Contains(letter, "340") || !strings.Contains(letter, "304") {
