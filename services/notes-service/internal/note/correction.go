@@ -20,10 +20,10 @@ var (
 	correctionRE = foldedRE(`^\s*(?:-+>|=+>|→|➔|⇒|>|[?]+)\s*$|^[\s,;.:([<|\-–—/*…→]*(?:\b` + leadFiller + `\b[\s,.:'’\-–—]*){0,4}(?:\b` + takesBack + `\b[\s,;.:([\-–—…!]*)+(?:` + filler + `\b[\s.,:'’\-–—]*){0,8}$`)
 	insteadRE    = foldedRE(`^\s*(?:a (?:week|month|year)|per (?:week|month|year)|pcm|pw|pm)?\s*[,([\-–—]*\s*(?:and\s|so\s|i\.?e\.?\s)?(?:not|rather than|instead of|never|as opposed to)\s+(?:the\s|on\s|by\s|at\s|my\s|my earlier\s|the earlier\s|an?\s)?$`)
 	// "£304 to Dune, not £340": the words between are of the first.
-	notAfterRE   = foldedRE(`(?:^|[\s,;(\[–—-]+)(?:and\s|so\s)?(?:not|rather than|instead of|as opposed to)\s+(?:the\s|an?\s)?$`)
-	butRE        = foldedRE(`^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
-	notRE        = foldedRE(`\b(?:\*?not\*?|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
-	crossRE      = foldedRE(`\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry|not the|instead of|rather than|so)\b`)
+	notAfterRE = foldedRE(`(?:^|[\s,;(\[–—-]+)(?:and\s|so\s)?(?:not|rather than|instead of|as opposed to)\s+(?:the\s|an?\s)?$`)
+	butRE      = foldedRE(`^[\s,;.]*(?:but|it['’]?s|it is|rather|just|only)\b[\s,]*(?:just|only|rather|by|on|at|to|is)?\s*$`)
+	notRE      = foldedRE(`\b(?:\*?not\*?|isn['’]?t|wasn['’]?t|never)\s+(?:on |by |at |the )?$`)
+	crossRE    = foldedRE(`\b(?:correction|corrected|correct(?:s|ing)|amend(?:ed|ment)?|should (?:be|read|say)|should have (?:been|said)|got (?:that|it) wrong|wrong|mistake|misread|scratch|i meant|sorry|not the|instead of|rather than|so)\b`)
 	// A pair of figures of which the first was thought and the second was seen.
 	thoughtItRE   = foldedRE(`\b(?:thought|thinks?|said|sed|says|reckon(?:s|ed)?|guess(?:ed|es)?|estimate[ds]?|believed?|remember(?:s|ed)|originally|initially|at first|going to (?:say|offer|pay)|first (?:said|thought|told)|told (?:me|us))\b[^.;]{0,40}$`)
 	seenRE        = foldedRE(`(?:\bbut\b|\bhowever\b|[-–—;,.]).{0,60}\b(?:letter|ltr|bill|stmt|statement|payslip|bank|paperwork|papers|portal|screen|credit (?:file|report)|dwp|hmrc|council|online|app|checked|checking|shows?|sez|actual(?:ly)?|really|in fact|proof|turns out)\b.{0,40}$|\bat (?:1st|first) but\b.{0,40}$|\bbut (?:it['’]?s|it is|it was|is|was|that['’]?s)(?: really| actually| only| more)?\s*$`)

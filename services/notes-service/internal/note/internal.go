@@ -805,7 +805,13 @@ func (h *hider) bracketLabel(all []span, n int, at span, before *bool) {
 
 var openerRE = foldedRE(`^[\p{L}\d ,'’/()]{0,40}(?::|\s[-–—]\s|[-–—]\s)`)
 
-func tagOnly(bracket string) bool { return onlyLabelRE.MatchString(bracket) }
+// tagOnly tells whether a bracket is a label, or remarks that end with one: "(told
+// today, sensitive)".
+func tagOnly(bracket string) bool {
+	return onlyLabelRE.MatchString(bracket) || tagTailRE.MatchString(bracket)
+}
+
+var tagTailRE = foldedRE(`^[(\[{][^;.]{2,40}(?:,|\s[-–—])\s*(?:sensitive|confidential|in confidence|private|internal|off the record)\s*[)\]}]\W*$`)
 
 // backwards hides the sentence before the n-th, and those before it that give no
 // fact. It reports whether the mark is the line's first sentence.
