@@ -234,7 +234,7 @@ var (
 	officeNotRE = foldedRE(`\b(?:iva|trustee|at|fees?|charges?|costs?|their|council|bank|recovery|collections?|debt|legal|sup(?:port)? team)\b`)
 	// A remark of a program, and words between doubled brackets, are asides of the
 	// writer to himself.
-	remarkRE = regexp.MustCompile(`^\s*(?://|%%|--\s*//|/\*)\s*\p{L}|^\s*(?:[-•]\s*)?(?:\[\[[^\]]*\]\]|\{\{[^}]*\}\}|<<[^>]*>>|\(\([^)]*\)\))[\s.]*$`)
+	remarkRE = pattern.MustCompile(`^\s*(?://|%%|--\s*//|/\*)\s*\p{L}|^\s*(?:[-•]\s*)?(?:\[\[[^\]]*\]\]|\{\{[^}]*\}\}|<<[^>]*>>|\(\([^)]*\)\))[\s.]*$`)
 	// The adviser's own thoughts about the client.
 	thoughtRE = foldedRE(`(?:^\W*(?:(?:still|really|personally|honestly|do) )?(?:thinks?|reckon|doubt|suspect|bet|guess|fear|not sure|unsure|not convinced|don['’]?t (?:think|believe|trust)|can['’]?t (?:believe|trust))\b|\bi(?:['’]m| am)? (?:concerned|worried|bothered)\b|\b(?:i(?:['’]m| am)? (?:also |still |personally |honestly |just |really )?(?:suspect|doubt|reckon|fear|worry|bet|guess|sense|feel|think|believe|wonder|not sure|not convinced|don['’]?t (?:think|believe|trust|buy)|do not (?:think|believe|trust)|have (?:my )?doubts)\b|(?:office|team|pam|manager|colleagues?|we all) (?:thinks?|reckons?|feels?|suspects?)\b))(?: (?:that|if|whether|about|all|a lot of|some of))*(?: (?:the|this|our|what))* ([\p{L}'’]+)`)
 	aPerson   = set(`he she they him her them his their cl ct clt client customer hes shes`)
