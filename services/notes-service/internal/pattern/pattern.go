@@ -13,23 +13,36 @@ import "regexp"
 // Pattern is a regular expression. It is safe for use by several goroutines.
 type Pattern struct {
 	re    *regexp.Regexp
+	run   *run // where the expression is one
 	sieve sieve
 }
 
 // MustCompile compiles an expression of the standard library's syntax, and panics
 // where it is wrong.
 func MustCompile(expr string) *Pattern {
-	return &Pattern{regexp.MustCompile(expr), newSieve(expr)}
+	return &Pattern{regexp.MustCompile(expr), newRun(expr), newSieve(expr)}
 }
 
 // String returns the expression.
 func (p *Pattern) String() string { return p.re.String() }
 
 // MatchString is the method of [regexp.Regexp], as are those that follow.
-func (p *Pattern) MatchString(s string) bool { return p.sieve.admits(s) && p.re.MatchString(s) }
+func (p *Pattern) MatchString(s string) bool {
+	if p.run != nil {
+		start, _ := p.run.next(s, 0)
+		return start >= 0
+	}
+	return p.sieve.admits(s) && p.re.MatchString(s)
+}
 
 // FindString returns the first match.
 func (p *Pattern) FindString(s string) string {
+	if p.run != nil {
+		if start, end := p.run.next(s, 0); start >= 0 {
+			return s[start:end]
+		}
+		return ""
+	}
 	if !p.sieve.admits(s) {
 		return ""
 	}
@@ -62,6 +75,13 @@ func (p *Pattern) FindStringSubmatchIndex(s string) []int {
 
 // FindAllString returns all matches, or the first n.
 func (p *Pattern) FindAllString(s string, n int) []string {
+	if p.run != nil {
+		var found []string
+		for _, at := range p.run.all(s, n) {
+			found = append(found, s[at[0]:at[1]])
+		}
+		return found
+	}
 	if !p.sieve.admits(s) {
 		return nil
 	}
@@ -70,6 +90,9 @@ func (p *Pattern) FindAllString(s string, n int) []string {
 
 // FindAllStringIndex returns the places of all matches, or of the first n.
 func (p *Pattern) FindAllStringIndex(s string, n int) [][]int {
+	if p.run != nil {
+		return p.run.all(s, n)
+	}
 	if !p.sieve.admits(s) {
 		return nil
 	}

@@ -28,7 +28,7 @@ var folded = func() (table [256]byte) {
 
 const (
 	boundary   = "\x00" // stands for \b in a literal
-	maxStrings = 48     // that an expression is spelled out into
+	maxStrings = 128    // that an expression is spelled out into
 	maxClass   = 8      // the members of a class that is spelled out
 	buckets    = 1024
 )
@@ -266,6 +266,15 @@ func spellConcat(subs []*syntax.Regexp) spelling {
 	var need []string
 	for _, sub := range subs {
 		s := spell(sub)
+		if repeated := sub.Op == syntax.OpPlus || sub.Op == syntax.OpRepeat && sub.Min > 0; repeated {
+			// What stands before it meets its first turn, what stands after its last.
+			if turn := spell(sub.Sub[0]).all; turn != nil && len(run)*len(turn) <= maxStrings {
+				whole = false
+				need = better(need, product(run, turn))
+				run = turn
+				continue
+			}
+		}
 		if s.all != nil && len(run)*len(s.all) <= maxStrings {
 			run = product(run, s.all)
 			continue
