@@ -245,7 +245,7 @@ func TestStreams(t *testing.T) {
 	)
 	sim := enginetest.StartSim(t, "--max-num-seqs="+strconv.Itoa(streams+10), "--time-to-first-token=1s", "--inter-token-latency=50ms")
 	environ := map[string]string{
-		"RAG_SERVICE_PORT": "0", "DATA_DIR": t.TempDir(), "LLM_PROVIDER": "vllm", "LLM_FALLBACK": "none",
+		"RAG_SERVICE_PORT": "0", "DATA_DIR": t.TempDir(), "LLM_PROVIDER": "vllm", "LLM_FALLBACK": "none", "EMBEDDING_PROVIDER": "none",
 		"VLLM_URL": sim.URL, "LLM_CONCURRENCY": strconv.Itoa(streams), "LLM_QUEUE": "0",
 	}
 	maps.Copy(environ, map[string]string{"HOME": t.TempDir()})

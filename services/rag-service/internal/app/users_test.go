@@ -134,6 +134,7 @@ func TestFiftyUsers(t *testing.T) {
 	p := startProcess(t, map[string]string{
 		"RAG_SERVICE_PORT": "0", "DATA_DIR": t.TempDir(), "HOME": t.TempDir(), "LLM_PROVIDER": "vllm", "LLM_FALLBACK": "none",
 		"VLLM_URL": watch.URL, "LLM_CONCURRENCY": "64",
+		"EMBEDDING_PROVIDER": "none", // the simulator makes vectors that mean nothing
 	})
 	paths, err := filepath.Glob("../../../../docs/manuals/*.md")
 	if err != nil || len(paths) == 0 {
