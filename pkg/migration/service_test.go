@@ -40,6 +40,7 @@ type cited struct {
 	Citations []struct {
 		Document, Quote string
 		Page            *int
+		Boxes           [][4]float64
 	}
 }
 
@@ -77,6 +78,11 @@ func ragService(t *testing.T, s *showing) {
 	if len(got.Citations) != 1 || got.Citations[0].Document != "breathing-space.pdf" || got.Citations[0].Page == nil || *got.Citations[0].Page != 1 ||
 		!strings.Contains(got.Citations[0].Quote, "60 days") {
 		t.Errorf("citations %+v", got.Citations)
+	}
+	for _, c := range got.Citations {
+		if len(c.Boxes) < 2 || slices.ContainsFunc(c.Boxes, func(b [4]float64) bool { return b[0] < 0 || b[0] >= b[2] || b[1] >= b[3] || b[3] > 1 }) {
+			t.Errorf("%s stands at %v", c.Document, c.Boxes)
+		}
 	}
 	var other cited
 	if p.json(t, "/query", map[string]any{"question": "Which orchid compost suits a north-facing windowsill?"}).into(t, http.StatusOK, &other); !other.Refused {

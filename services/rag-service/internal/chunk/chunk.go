@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Version changes whenever the same pages would be cut differently.
-const Version = 2
+// Version changes whenever the same pages would be cut or placed differently.
+const Version = 3
 
 // The sizes of passages, in words.
 const (
@@ -25,10 +25,12 @@ const (
 )
 
 // Page is one page of text. Number counts from 1; 0 means that the source has
-// no pages.
+// no pages. Words are those of the page with their places, in any order; none
+// where these are not known.
 type Page struct {
 	Number int
 	Text   string
+	Words  []Word
 }
 
 // Passage is a part of one page.
@@ -42,6 +44,8 @@ type Passage struct {
 	Text string
 	// Contents marks a table of contents or an index.
 	Contents bool
+	// Boxes are the passage's lines on the page; none where they are not known.
+	Boxes []Box
 }
 
 // Document is a document cut into passages, in reading order.
@@ -58,7 +62,7 @@ func Split(pages []Page) Document {
 	var doc Document
 	var path path
 	for i, lines := range text {
-		page := pages[i].Number
+		page, first := pages[i].Number, len(doc.Passages)
 		for _, part := range separateContents(lines, len(pages)) {
 			if part.contents {
 				doc.Passages = append(doc.Passages, contentsPassages(page, part.lines)...)
@@ -70,6 +74,7 @@ func Split(pages []Page) Document {
 			}
 			doc.Passages = append(doc.Passages, pack(page, blocks, &path)...)
 		}
+		place(doc.Passages[first:], pages[i].Words)
 	}
 	return doc
 }

@@ -191,7 +191,7 @@ func FuzzSplit(f *testing.F) {
 func FuzzClean(f *testing.F) {
 	f.Add("Header\nwords\n1", "Header\nother\n2", "Header\nmore\n3", "Header\nlast\n4")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		pages := []Page{{1, a}, {2, b}, {3, c}, {4, d}}
+		pages := []Page{{Number: 1, Text: a}, {Number: 2, Text: b}, {Number: 3, Text: c}, {Number: 4, Text: d}}
 		for i, lines := range clean(pages) {
 			left := strings.Fields(lineEnds.Replace(pages[i].Text))
 			for _, word := range strings.Fields(strings.Join(lines, " ")) {

@@ -4,6 +4,7 @@ package docclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,14 +19,15 @@ import (
 	"signpost.internal/pkg/egress"
 	"signpost.internal/pkg/env"
 	"signpost.internal/pkg/fault"
-	"signpost.internal/services/rag-service/internal/chunk"
 	"signpost.internal/services/rag-service/internal/rag"
 )
 
-// The most that is read of an answer.
+// The most that is read of an answer. An answer is taken in page by page, so that
+// the words of a page, which take more room than its text, are in memory once.
 const (
-	maxAnswer  = 256 << 20
+	maxAnswer  = 1 << 30
 	maxProblem = 64 << 10
+	maxWords   = 1 << 20 // of a document whose places are kept; pages further on have none
 )
 
 // Client is a [rag.Reader] over HTTP. Its methods may be called at the same time.
@@ -70,16 +72,6 @@ func New(o Options) (*Client, error) {
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-type processed struct {
-	Success     bool    `json:"success"`
-	Error       *string `json:"error"`
-	MediaType   string  `json:"media_type"`
-	PageResults []struct {
-		Page int    `json:"page"`
-		Text string `json:"text"`
-	} `json:"page_results"`
-}
-
 // Read implements [rag.Reader].
 func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Reading, error) {
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -88,7 +80,7 @@ func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Readin
 	if err != nil {
 		return rag.Reading{}, err
 	}
-	req, err := http.NewRequestWithContext(callCtx, http.MethodPost, c.base+"/process", body)
+	req, err := http.NewRequestWithContext(callCtx, http.MethodPost, c.base+"/process?include=words", body)
 	if err != nil {
 		return rag.Reading{}, fmt.Errorf("request to doc-processor: %w", err)
 	}
@@ -102,34 +94,17 @@ func (c *Client) Read(ctx context.Context, name string, data []byte) (rag.Readin
 	if response.StatusCode != http.StatusOK {
 		return rag.Reading{}, refused(response)
 	}
-	var p processed
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&p); err != nil {
+	limited := &io.LimitedReader{R: response.Body, N: maxAnswer}
+	p, err := decode(limited)
+	switch {
+	case err != nil && limited.N <= 0:
+		return rag.Reading{}, fault.Newf(fault.TooLarge, "The document processor's answer is larger than %d MiB: cut the document into smaller ones.", maxAnswer>>20)
+	case err != nil:
 		return rag.Reading{}, broken(callCtx, err)
+	case !p.success:
+		return rag.Reading{}, fault.New(fault.Invalid, cmp.Or(p.detail, "The document processor could not read the document."))
 	}
-	if !p.Success {
-		detail := "The document processor could not read the document."
-		if p.Error != nil && *p.Error != "" {
-			detail = *p.Error
-		}
-		return rag.Reading{}, fault.New(fault.Invalid, detail)
-	}
-	var r rag.Reading
-	for _, page := range p.PageResults {
-		if !paged(p.MediaType) {
-			page.Page = 0
-		}
-		r.Pages = append(r.Pages, chunk.Page{Number: page.Page, Text: page.Text})
-		if page.Page > 0 && strings.TrimSpace(page.Text) == "" {
-			r.Empty = append(r.Empty, page.Page)
-		}
-	}
-	return r, nil
-}
-
-// paged reports whether a format has pages that somebody can open. The doc-processor
-// numbers the sheets of a workbook and the parts of a mail too.
-func paged(mediaType string) bool {
-	return mediaType == "" || mediaType == "application/pdf" || strings.HasPrefix(mediaType, "image/")
+	return p.reading, nil
 }
 
 const keyRefused = "The document processor refuses the key: set DOC_PROCESSOR_API_KEY to one that it knows, with the scope read."

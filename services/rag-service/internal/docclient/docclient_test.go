@@ -36,8 +36,8 @@ func serve(t *testing.T, handler http.HandlerFunc) *docclient.Client {
 func TestRead(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		file, header, err := r.FormFile("file")
-		if err != nil || r.URL.Path != "/process" {
-			t.Errorf("%s: %v", r.URL.Path, err)
+		if err != nil || r.URL.Path != "/process" || r.URL.RawQuery != "include=words" {
+			t.Errorf("%s: %v", r.URL, err)
 			return
 		}
 		sent, err := io.ReadAll(file)
@@ -46,10 +46,14 @@ func TestRead(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"success": true, "error": null, "pages": 2, "page_results": [
 			{"page": 1, "method": "text_layer", "confidence": null, "text": "One"},
-			{"page": 2, "method": "none", "confidence": 0.1, "text": " "}]}`)
+			{"page": 2, "method": "none", "confidence": 0.1, "text": " "},
+			{"page": 3, "text": "Two words", "words": [{"text": "Two", "box": [0.1, 0.2, 0.3, 0.25], "confidence": 1}, {"text": "words", "box": [0.4, 0.2, 0.5, 0.25]}]}],
+			"warnings": []}`)
 	})
 	got, err := client.Read(t.Context(), "a b “c”.pdf", []byte("the bytes"))
-	want := rag.Reading{Pages: []chunk.Page{{Number: 1, Text: "One"}, {Number: 2, Text: " "}}, Empty: []int{2}}
+	want := rag.Reading{Pages: []chunk.Page{{Number: 1, Text: "One"}, {Number: 2, Text: " "}, {Number: 3, Text: "Two words", Words: []chunk.Word{
+		{Text: "Two", Box: chunk.Box{Left: 0.1, Top: 0.2, Right: 0.3, Bottom: 0.25}}, {Text: "words", Box: chunk.Box{Left: 0.4, Top: 0.2, Right: 0.5, Bottom: 0.25}},
+	}}}, Empty: []int{2}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -88,6 +92,11 @@ func TestFailures(t *testing.T) {
 		{"another shape", 200, `{"page_results": 7}`, fault.Upstream, "cannot be read"},
 		{"no success", 200, `{"success": false, "error": "Nothing came out."}`, fault.Invalid, "Nothing came out."},
 		{"cut short", 200, `{"success": tr`, fault.Unavailable, "does not answer"},
+		{"cut between pages", 200, `{"success": true, "page_results": [{"page": 1, "text": "One"},`, fault.Unavailable, "does not answer"},
+		{"cut at the end", 200, `{"success": true, "page_results": []`, fault.Unavailable, "does not answer"},
+		{"a list", 200, `[]`, fault.Upstream, "cannot be read"},
+		{"words of another shape", 200, `{"success": true, "page_results": [{"page": 1, "words": [{"box": "here"}]}]}`, fault.Upstream, "cannot be read"},
+		{"nothing", 200, `null`, fault.Invalid, "could not read"},
 	}
 	for _, tt := range tests {
 		client := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -50,7 +50,7 @@ type service struct {
 }
 
 // newService starts the service's router over a real index, with a stub of the
-// doc-processor that reads one page from each line, and the model that environ
+// doc-processor that reads one page from what a form feed ends, with its words in rows, and the model that environ
 // configures.
 func newService(t *testing.T, environ map[string]string) *service {
 	t.Helper()
@@ -134,14 +134,26 @@ func process(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"detail": "The file is not a PDF, whatever its name says."}`)
 		return
 	}
+	type word struct {
+		Text string     `json:"text"`
+		Box  [4]float64 `json:"box"`
+	}
 	type page struct {
-		Page int    `json:"page"`
-		Text string `json:"text"`
+		Page  int    `json:"page"`
+		Text  string `json:"text"`
+		Words []word `json:"words"`
 	}
 	answer := map[string]any{"success": true, "error": nil}
 	var pages []page
 	for i, line := range strings.Split(string(text), "\f") {
-		pages = append(pages, page{i + 1, line})
+		p := page{Page: i + 1, Text: line}
+		for row, text := range strings.Split(line, "\n") {
+			for column, w := range strings.Fields(text) {
+				left, top := 0.03125*float64(column+2), 0.0625*float64(row+1)
+				p.Words = append(p.Words, word{w, [4]float64{left, top, left + 0.0234375, top + 0.03125}})
+			}
+		}
+		pages = append(pages, p)
 	}
 	answer["page_results"] = pages
 	_ = json.NewEncoder(w).Encode(answer)

@@ -84,9 +84,21 @@ type citation struct {
 	Source   string   `json:"source"`
 	Also     []string `json:"also,omitempty"` // other documents that say the same in the same words
 	Page     *int     `json:"page"`
+	Boxes    []box    `json:"boxes,omitempty"` // the passage's lines on the page; left out where they are not known
 	Quote    string   `json:"quote"`
 	Score    float64  `json:"score"`
 	metadata
+}
+
+// box is left, top, right and bottom, in fractions of the page.
+type box [4]float64
+
+func boxesOf(p rag.Passage) []box {
+	out := make([]box, len(p.Boxes))
+	for i, b := range p.Boxes {
+		out[i] = box{b.Left, b.Top, b.Right, b.Bottom}
+	}
+	return out
 }
 
 // metadata is what is known of a document besides its text; what is not known is
@@ -187,7 +199,7 @@ func cite(q rag.Question, passages []rag.Passage) (sources []string, citations [
 			sources = append(sources, p.Source)
 		}
 		citations[i] = citation{
-			Document: p.Document(), Source: p.Source, Also: p.Also, Page: page(p.Page), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
+			Document: p.Document(), Source: p.Source, Also: p.Also, Page: page(p.Page), Boxes: boxesOf(p), Quote: p.Quote, Score: math.Round(p.Score*1000) / 1000,
 			metadata: metadataOf(q, p),
 		}
 	}

@@ -37,6 +37,7 @@ type searchResult struct {
 	Also     []string   `json:"also,omitempty"` // other documents that say the same in the same words
 	Title    string     `json:"title"`
 	Page     *int       `json:"page"`
+	Boxes    []box      `json:"boxes,omitempty"` // as in a citation
 	ChunkID  int        `json:"chunk_id"`
 	Headings []string   `json:"headings"`
 	Text     string     `json:"text"`
@@ -75,7 +76,7 @@ func (a *API) search(c *gin.Context) error {
 	for i, r := range found.Results {
 		_, citations := cite(question, []rag.Passage{r.Passage})
 		out.Results[i] = searchResult{
-			Document: citations[0].Document, Source: r.Source, Also: r.Also, Title: r.Title, Page: citations[0].Page, ChunkID: r.Position,
+			Document: citations[0].Document, Source: r.Source, Also: r.Also, Title: r.Title, Page: citations[0].Page, Boxes: citations[0].Boxes, ChunkID: r.Position,
 			Headings: append([]string{}, r.Headings...), Text: r.Text, Quote: r.Quote, Score: citations[0].Score,
 			Before: neighbourOf(r.Before), After: neighbourOf(r.After),
 		}

@@ -98,9 +98,8 @@ type Chunk struct {
 	Dense []float32
 }
 
-// Box is a rectangle on a page, in fractions of its width and height from the top
-// left corner.
-type Box struct{ Left, Top, Right, Bottom float64 }
+// Box is a rectangle on a page.
+type Box = chunk.Box
 
 // Query is what an index is asked for.
 type Query struct {

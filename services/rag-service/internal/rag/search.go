@@ -32,6 +32,7 @@ type Passage struct {
 	Also     []string // other documents that say the same in the same words
 	Position int
 	Page     int
+	Boxes    []Box    // of all of it; see [Chunk]
 	Headings []string // see [Chunk]
 	Text     string
 	Quote    string
@@ -80,7 +81,7 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 	for _, e := range diverse(s.analyzer, ranked, n) {
 		r.passages = append(r.passages, Passage{
 			Metadata: e.hit.Metadata, Headings: e.hit.Chunk.Headings,
-			Source: e.hit.Source, Also: e.also, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page,
+			Source: e.hit.Source, Also: e.also, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page, Boxes: e.hit.Chunk.Boxes,
 			Text: e.hit.Chunk.Text, Quote: sc.quote(e.hit.Chunk), Score: e.score,
 		})
 	}

@@ -195,7 +195,7 @@ func (s *Service) document(t Task, pages []chunk.Page) Document {
 	}
 	known := abbreviations(cut.Passages)
 	for i, p := range cut.Passages {
-		c := Chunk{Position: i, Page: p.Page, Headings: p.Headings, Text: p.Text, Contents: p.Contents}
+		c := Chunk{Position: i, Page: p.Page, Boxes: p.Boxes, Headings: p.Headings, Text: p.Text, Contents: p.Contents}
 		if !c.Contents {
 			c.Aliases = aliases(c.Text, known)
 			c.Sparse = sparse(s.analyzer, d.Title+" "+named, c)
