@@ -154,6 +154,13 @@ var (
 			`discre(?:et|etly|tion)`, `delicate`, `tread (?:carefully|softly|lightly)`, `(?:be )?careful (?:what|not to)`, `verbal only`, `on no account`, `under no circumstances`, `mortified`, `(?:on|off) paper`, `avoid (?:mention\w*|raising|any mention|saying)`, `no mention of`,
 			`(?:nobody|no one) else (?:knows|is to know|must know|should know)`, `(?:opens|reads) (?:her|his) (?:post|mail|letters|emails?)`, `not (?:to be )?minuted`,
 		}},
+		// Of how far it may go.
+		{hints: []string{"leave th", "go any", "goes no", "go no", "go further", "gone further", "this room", "this office", "these four", "so you know", "heads up", "heads-up", "between you", "in front of", "copy to", "cc ", "cc'", "as his", "as her", "as their", "as a friend", "nobody else", "no one else", "no-one else", "anyone else", "anybody else", "shouldn", "supposed to", "him and me", "her and me", "them and me", "us and", "knows nothing", "know nothing", "knows naff", "reads all", "reads the post", "reads her", "minute"}, patterns: []string{
+			`(?:n['’]?t|not|never|no need) (?:\w+ ){0,2}(?:leave|go|goes|get) (?:beyond |outside |out of |past )?(?:this|the|these|our) (?:\w+ )?(?:room|office|walls|building|file|team|service)\b`, `(?:goes?|go|going|gone) (?:no|not any|any) further\b`, `not to go (?:anywhere|further|any further|out|home|in the post)\b`,
+			`(?:just )?so (?:that )?you(?:['’]re| are)? (?:all )?(?:know|aware)\b`, `heads[- ]up\b`, `between you,? (?:and )?me\b`, `between (?:him|her|them) and (?:me|us)\b`, `not (?:to )?(?:be )?(?:cc|copy|copied|cc['’]?d)\b`, doNot + ` (?:cc|bcc|copy in|minute|log|document|record)\b`,
+			`(?:told|said|spoke|disclosed|shared|mentioned|confirmed)\b[^.;]{0,40}\b(?:as (?:a friend|(?:her|his|their|my) (?:adviser|advisor|friend|worker))\b|(?:and )?(?:to )?(?:nobody|no[- ]one) else)`, `(?:nobody|no[- ]one|not anyone|not anybody) else\b`,
+			`(?:i|we) (?:really )?(?:should ?n['’]?t|should not|am not supposed to|['’]m not supposed to|ought not|probably shouldn['’]?t) (?:really |strictly )?(?:say|tell|write|repeat|know|mention|be telling|be saying|put|have)\b`, `knows? nothing (?:of|about)\b`, `reads? (?:all|the|any) (?:of (?:the|her|his) )?(?:post|mail|letters|emails?)\b`,
+		}},
 		// Of secrets.
 		{hints: []string{"not ", "n't", "n’t", "dont", "doesnt", "hasnt", "unaware", "idea", "nothing", "secret", "behind", "without", "never", "find", "get"}, patterns: []string{
 			`(?:must|should|can|is|are) ?(?:not|n['’]?t) (?:to )?(?:know|find out|hear|see this|be told|learn|be aware|get wind)`, `(?:does ?n['’]?t|does not|do not|don['’]?t|dont|did ?n['’]?t) want\b[^.;]{0,40}\bto (?:know|find out|hear|see)`,
@@ -175,7 +182,7 @@ var (
 		{hints: []string{"rang", "call", "phone", "email", "contact", "text", "came in", "told", "tell", "tipped", "say", "said", "mention", "think", "report", "disclos", "alleg", "claim"}, patterns: []string{
 			`\b(?:(?:her|his|their|cl['’]?s|ct['’]?s|client['’]s) )(?:` + relatives + `|neighbour) (?:\w+ )?(?:rang|called|phoned|emailed|contacted|texted|came in|told|tells|tipped)\b(?: (?:me|us|in|here|the office|to (?:say|tell|let|warn)|and))?`,
 			`\b(?:a |the )?(?:neighbour|relative|family member|third party|anonymous caller|caller) (?:\w+ )?(?:rang|called|phoned|told|says|said|reported|reports|alleges?d?|claims?|has reported|tipped)\b`,
-			`\b(?:support|social|key|outreach|mental health|care|youth|family) worker (?:rang|called|phoned|told|tells|says|said|mentioned|thinks|reports|reported|disclosed|confided)\b`, `\b(?:cpn|probation(?: officer)?|ward staff|nurse|police|health visitor) (?:rang|called|phoned|told|tells|says|said|mentioned|thinks?|reports?|reported|disclosed|confided)\b`,
+			`\b(?:support|social|key|outreach|mental health|care|youth|family) worker (?:rang|called|phoned|told|tells|says|said|mentioned|thinks|reports|reported|disclosed|confided)\b`, `\b(?:housing officer|gp|doctor|teacher|school|college|social services|dwp|jobcentre|work coach|solicitor|landlord|agent)\b[^.;]{0,25}\b(?:mentioned|told me|told us|says?|said|thinks?|reported|let slip)\b[^.;]{0,25}\b(?:(?:been|is being) (?:reported|investigated|seen|arrested)|(?:he|she|cl|client)(?:['’]s| is| was| has)? (?:drinking|using|working|subletting|lying|hiding|not living|living))`, `\b(?:cpn|probation(?: officer)?|ward staff|nurse|police|health visitor) (?:rang|called|phoned|told|tells|says|said|mentioned|thinks?|reports?|reported|disclosed|confided)\b`,
 		}},
 		{hints: []string{"supervis", "manager", "review", "meeting", "md", "deputy", "clos", "colleague"}, patterns: []string{
 			`\b(?:raise|flag|discuss|check|run|take|escalate)\b[^.;]{0,30}\b(?:w/|with|at|in|to|past|by) (?:(?:my|our|the|a) )?(?:supervis\w*|line manager|manager|case review|team meeting|md\b|deputy|(?:\w+ )?colleagues?\b)`, `\b(?:ask|tell|see|speak to|fao|dear|via|need) (?:(?:my|our|the) )?(?:supervis(?:or|ion)|line manager)\b`, `\b(?:ask|tell|see|speak to|via) (?:my|our) manager\b`, `^\W*(?:my |our )?(?:supervisor|line manager|manager|team leader|gm|ceo) (?:is |was |has |been )*(?:aware|informed|notified|consulted|agrees|agreed|told|happy|says|said|thinks|wants)\b`, `\bcase review(?:$|[^ \w]| (?:meeting|needed|due))`, `^\W*(?:for|to|fao|attn|@)\s[^:.;]{0,30}\b(?:supervis\w+|manager|team leader|deputy)\b`, `\((?:manager|supervisor|team leader|deputy)\)`, `\bfor supervis`, `\b(?:my|our) supervis(?:or|ion)\b`, `\b(?:w/|with|to) supervisor\b`,
@@ -216,6 +223,12 @@ var (
 			`\b(?:difficult|awkward|tricky|demanding|problem|nightmare) (?:client|cl|ct|clt|customer)\b`, `\bkept (?:shouting|swearing|interrupting|changing (?:her|his|their) (?:story|mind))\b`, `\bthreaten(?:s|ed|ing) (?:(?:her|his|the|to hurt|to harm|to hit|to kill) )?(?:her|him|me|us|staff|` + relatives + `)\b`, `\b(?:made me|felt|feel|feeling) (?:\w+ )?(?:uncomfortable|unsafe|intimidated|threatened|uneasy|sorry for)\b`,
 			`\b(?:fed up|sick) (?:of|with) (?:her|him|them|this|the)\b`, `\bi(?:['’]d)? (?:can['’]?t stand|hate|loathe)\b`,
 		}},
+		// What authorities know of the client, and what is said of a person's ways.
+		{hints: []string{"intel", "investigat", "arrest", "charged with", "cautioned", "been reported", "probation", "on tag", "a tag", "on bail", "on licen", "relapsed", "using again", "back on the", "chancer", "waffl", "to save her", "to save his", "be surprised", "be amazed", "smell", "fishy", "rat", "add up", "hygiene", "clutter", "unkempt", "dishevel", "sob story", "playing", "hopeless", "pinch of salt", "not the full", "porky", "fibs", "fibbing", "cagey", "vague", "guarded", "drama", "moan", "story", "believ", "credib", "plausib", "turn up", "take it with"}, patterns: []string{
+			`\bintel\b`, `\b(?:being|is|was|been|under|are) (?:also )?investigat\w+`, `\b(?:been|being|was|is|got) (?:arrested|cautioned|reported (?:for|by|to)|charged with)\b`, `\b(?:on bail|on licen[cs]e|(?:on|has|got|wears|wearing) (?:a |an )?(?:ankle )?tag)\b`, `\b(?:relapsed|using again|back on (?:the )?(?:booze|drink|drugs|gear|bottle))\b`,
+			`\b(?:bit of a|a real|a right|such a|total|complete) (?:chancer|nightmare|pain|mess|muddle|drama|character|moaner|liar|handful|joker|state|flake)\b`, `\bto save (?:her|his|their) life\b`, `\b(?:i['’]?d|i would|we['’]?d) be (?:very |really )?(?:surprised|amazed|shocked|astonished)\b`, `\bsmell(?:s|ed)? (?:a rat|funny|off|wrong)\b`, `\b(?:n['’]?t|not|never) (?:really |quite )?(?:add up|ring true|stack up|make sense to me)\b`,
+			`\b(?:hygiene|unkempt|dishevel\w+|sob story|pinch of salt|porky|porkies|fib(?:s|bing)|cagey|waffl\w+)\b`, `\b(?:very|bit|rather|quite|so|was|seemed) (?:vague|guarded)\b`, `\b(?:her|his|their) story\b`, `\bnot (?:very |entirely |wholly )?(?:believable|credible|plausible)\b`,
+		}},
 		// What was let out, and what somebody is not to learn.
 		{hints: []string{"let slip", "confess", "blurt", "sworn", "secrecy", "know we know", "know i know", "nobody", "no-one", "no one", "getting back", "get back", "unaware", "not aware", "isn't aware", "isnt aware", "doesn't know that", "doesn't realise", "does not know that", "no idea that", "privy", "keep it to", "keep this to", "keep that to", "opened up", "trusted me", "breathe a word", "not a word", "before we tell", "until we tell", "till panel"}, patterns: []string{
 			`\b(?:let (?:it )?slip|confess(?:ed|es)|blurted|sworn (?:me |us )?to|(?:to|of) secrecy|opened up (?:to|about)|breathe a word|not a word)\b`, `\bknow(?:s)? (?:that )?(?:we|i) know\b`, `\b(?:nobody|no[- ]one)\b[^.;]{0,30}\b(?:knows?|told|aware|hear|find out)\b`,
@@ -227,11 +240,11 @@ var (
 	// matter: "Comments for supervisor: …", "QA - …", "Vuln: …".
 	officeHeadRE = markers{
 		{hints: []string{":", " -", "–", "—", "to", "fao", "attn", "dear", "hi", "@"}, patterns: []string{
-			`^\W*(?:[\p{L}'’&/.]+ ){0,3}?(?:supervisors?|supervision|mgrs?|qa|audit|admin|staff|colleagues?|team|reflections?|hunch|gut(?: feel(?:ing)?)?|impressions?|speculation|hearsay|rumou?rs?|unverified|unconfirmed|uncorroborated|suspicions?|thinking|musings?|vuln|vulnerabilit(?:y|ies)|incidents?|handover|in confidence|on the qt)(?: (?:only|notes?|comments?|info|flags?|marker|issues?|concerns?|report|log|to note|pls note|please note|pls be aware|be aware)){0,2}\s*(?:\([^)]{0,30}\)\s*)?(?::|\s[-–—]+>?\s)`,
+			`^\W*(?:[\p{L}'’&/.]+ ){0,3}?(?:(?:worker|caseworker|keyworker|interviewer|volunteer|triage|gateway|assessor)(?:['’]?s)? (?:notes?|obs|observations?|views?|thoughts?|remarks?|opinions?|impressions?)|personal|supervisors?|supervision|mgrs?|qa|audit|admin|staff|colleagues?|team|reflections?|hunch|gut(?: feel(?:ing)?)?|impressions?|speculation|hearsay|rumou?rs?|unverified|unconfirmed|uncorroborated|suspicions?|thinking|musings?|vuln|vulnerabilit(?:y|ies)|incidents?|handover|in confidence|on the qt|intel|observations?|disclosures?|off the books|workers?|adv(?:iser|isor)? (?:view|obs|observations?|thoughts?))(?: (?:only|notes?|comments?|info|flags?|marker|issues?|concerns?|report|log|to note|pls note|please note|pls be aware|be aware)){0,2}\s*(?:\([^)]{0,30}\)\s*)?(?::|\s[-–—]+>?\s)`,
 			`^\W*(?:to|fao|attn|dear|hi|@)\s*(?::\s*)?(?:(?:my|our|the|all) )?(?:supervisors?|managers?|mgr|colleagues|all staff|team(?: leader)?)\s*[.,:]`,
 		}},
 	}.compile("")
-	officeNotRE = foldedRE(`\b(?:iva|trustee|at|fees?|charges?|costs?|their|council|bank|recovery|collections?|debt|legal|sup(?:port)? team)\b`)
+	officeNotRE = foldedRE(`\b(?:loans?|details|allowance|independence|pip|pension|budget|fraud|support|outreach|social|full|financial|iva|trustee|at|fees?|charges?|costs?|their|council|bank|recovery|collections?|debt|legal|sup(?:port)? team)\b`)
 	// A remark of a program, and words between doubled brackets, are asides of the
 	// writer to himself.
 	remarkRE = pattern.MustCompile(`^\s*(?://|%%|--\s*//|/\*)\s*\p{L}|^\s*(?:[-•]\s*)?(?:\[\[[^\]]*\]\]|\{\{[^}]*\}\}|<<[^>]*>>|\(\([^)]*\)\))[\s.]*$`)
@@ -342,7 +355,92 @@ func (r *Record) markInternal() {
 			}
 		}
 	}
+	r.hideNamed()
 	r.warnInternal()
+}
+
+var (
+	namedWords = `((?:[\p{L}'’-]{3,} )?[\p{L}'’-]{3,})`
+	namedLead  = `(?:(?:the|her|his|their|any|all|about|of|to|anything|mention|re) )*`
+	// What is to be left out, named: "leave the operation out", "don't mention the
+	// operation".
+	leaveOutRE   = foldedRE(`^\W*(?:(?:pls|please|nb|and|also)\W+)*(?:leave|keep|miss|take) ` + namedLead + namedWords + ` (?:out|off)\W*$`)
+	notMentionRE = foldedRE(`\b(?:` + doNot + `|avoid|no) (?:mention(?:ing)?|refer(?:ring)?|discuss(?:ing)?|include|including|rais(?:e|ing)|bring(?:ing)? up) ` + namedLead + namedWords + `|\b(?:leave|keep|miss|take) ` + namedLead + namedWords + ` (?:out|off|private|confidential|quiet)\b`)
+)
+
+// hideNamed hides the sentences that speak of what a mark elsewhere names as not
+// for the letter. One with a fact stays, with a warning.
+func (r *Record) hideNamed() {
+	var names [][]string
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		if m := leaveOutRE.FindStringSubmatch(l.Text); m != nil && !l.allHidden() {
+			if words := namedStems(m[1]); words != nil && r.speaksOf(i, words) {
+				l.hidden = []mark{{span: span{0, len(l.Text)}}}
+				names = append(names, words)
+			}
+		}
+		for _, h := range l.hidden {
+			if words := leftOut(l.Text[h.start:h.end]); words != nil {
+				names = append(names, words)
+			}
+		}
+	}
+	for _, words := range names {
+		for i := range r.Lines {
+			l := &r.Lines[i]
+			for _, s := range sentencesOf(l.Text) {
+				if l.allHidden() || len(l.hiddenIn(s)) > 0 || !holdsStems(l.Text[s.start:s.end], words) {
+					continue
+				}
+				if len(l.factsIn(s)) > 0 {
+					r.doubt("Line %d speaks of what another line says is not for the letter. Please check.", l.Number)
+					continue
+				}
+				h := hider{text: l.Text, record: r, found: slices.Clone(l.hidden)}
+				h.hide(s, false)
+				l.hidden = h.marks()
+			}
+		}
+	}
+}
+
+// leftOut returns the stems of the thing that a text says is not to be mentioned.
+func leftOut(text string) []string {
+	m := notMentionRE.FindStringSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	return namedStems(m[1] + m[2])
+}
+
+func (r *Record) speaksOf(but int, words []string) bool {
+	for i := range r.Lines {
+		if i != but && holdsStems(r.Lines[i].Text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// namedStems returns the stems of the words that name a thing, or nil where they
+// could be anything.
+func namedStems(text string) []string {
+	var stems []string
+	for _, w := range contentWords(text) {
+		if s := stem(w); len(s) > 2 && !vague[s] && !vague[w] && !aPerson[w] {
+			stems = append(stems, s)
+		}
+	}
+	return stems
+}
+
+func holdsStems(text string, stems []string) bool {
+	words := map[string]bool{}
+	for _, w := range contentWords(text) {
+		words[stem(w)] = true
+	}
+	return !slices.ContainsFunc(stems, func(s string) bool { return !words[s] })
 }
 
 func (r *Record) warnInternal() {
@@ -715,7 +813,7 @@ func (h *hider) holds(s span) bool {
 var anaphorRE = foldedRE(`\b(?:this|that|these|those|it|above|last bit|either|any of (?:this|that))\b(?:['’]s)?(?:\s+(?:last |bit |part )?(?:out|back|off|to|in|into|from|between|quiet|private|stays?|is|was|bit|one|down|on|please|pls|confidential|known|writing|written|shared|mentioned|part|line|para|and|or|but|further|with|any)\b|\W*$)`)
 
 // tellsRE finds after a mark what it speaks of: "keep it to myself, that she …".
-var tellsRE = foldedRE(`^[,\s]*(?:that|about|how|but)\s+\p{L}+ \p{L}+`)
+var tellsRE = foldedRE(`^[,\s]*(?:(?:this|it|that)\s+)?(?:that|about|how|but)\s+\p{L}+ \p{L}+`)
 
 // sentences hides the sentences that are marked, with what they speak of, and
 // reports whether one at the line's start speaks of the line before.
@@ -771,7 +869,7 @@ func (h *hider) sentences() (before bool) {
 				h.hide(span{s.start, len(h.text)}, false)
 				return before
 			}
-			if anaphorRE.MatchString(part) && !tellsRE.MatchString(tail) && len(contentWords(lead)) <= 1 && !strings.HasSuffix(strings.TrimSpace(h.text[s.start:at.start]), "-") || len(contentWords(part)) <= 3 && len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 {
+			if anaphorRE.MatchString(part) && !tellsRE.MatchString(tail) && len(contentWords(lead)) <= 1 && !strings.HasSuffix(strings.TrimSpace(h.text[s.start:at.start]), "-") || len(contentWords(part)) <= 3 && len(contentWords(markRE.ReplaceAllString(part, " "))) == 0 && leftOut(part) == nil {
 				before = h.backwards(all, n) || before
 			}
 			h.hide(s, false)

@@ -160,6 +160,21 @@ func TestPhrasesOfInternalMatter(t *testing.T) {
 		"Bought a teapot.\nNot for inclusion: walrus",
 		"Bought a teapot.\n// walrus?",
 		"Bought a teapot.\n[[walrus]]",
+		// How far it may go.
+		"Bought a teapot.\nThis must not go beyond this room: walrus.",
+		"Bought a teapot.\nJust so you know, she has a walrus.",
+		"Bought a teapot.\nBetween you, me and the gatepost: walrus.",
+		"Bought a teapot.\nDo not cc client: walrus",
+		"Bought a teapot.\nTold to me as his adviser: walrus.",
+		"Bought a teapot.\nI shouldn't really say this but the walrus bit her.",
+		"Bought a teapot.\nWorker notes - walrus",
+		"Bought a teapot.\nAdviser observations: walrus",
+		"Bought a teapot.\nIntel from police: walrus",
+		"Bought a teapot.\nHe is a bit of a chancer with his walrus.",
+		"Bought a teapot.\nShe is being investigated over the walrus.",
+		// What a mark elsewhere names.
+		"Had a walrus operation.\nBought a teapot.\nLeave the walrus out.",
+		"Had a walrus operation.\nBought a teapot.\nDon't mention the walrus to her.",
 	} {
 		letter := letterOf(notes)
 		if strings.Contains(strings.ToLower(letter), "walrus") {
@@ -230,6 +245,8 @@ func TestPhrasesThatAreNotInternal(t *testing.T) {
 		"Complaint: to be made to the ombudsman about Lantern.",
 		"His wife is worried about her own card, £300 with Capri.",
 		"Landlord threatened eviction.",
+		"Personal loan: £500 with Tern Bank.",
+		"Personal independence payment: £290 every 4 weeks.",
 	} {
 		if letter := strings.TrimSpace(letterOf(notes)); len(letter) < len(notes)/2 {
 			t.Errorf("%q was held back: %q", notes, letter)
@@ -307,6 +324,9 @@ func TestPhrasesOfCorrection(t *testing.T) {
 		"Owes Dune ~£340~ £304",
 		"Owes Dune --£340-- £304",
 		"Owes Dune [£340] £304 corrected",
+		"Owes Dune £340 >> £304",
+		"Owes Dune £340 (£304 on stmt)",
+		"Owes Dune £340.\nDune s/b £304.",
 		"Owes Dune £340 [amended 3/3 - £304]",
 		"| Dune | £340 | updated 2/3: £304 |",
 		"Owes £304 to Dune not £340.",

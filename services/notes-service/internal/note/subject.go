@@ -548,6 +548,22 @@ func (r *Record) findActions() {
 
 func numberWordOnly(heading string) bool { return strings.EqualFold(heading, "you") }
 
+// dashOwnerRE finds who is named after a thing to be done: "3 payslips - him by Fri".
+var dashOwnerRE = foldedRE(`^.{3,80}?\s[-–—=]+>?\s*([\p{L}'’]{1,12})(?:\s+(?:by|before|on|asap|today|tomorrow|this|next)\b.{0,30})?[\s.]*$`)
+
+// named reads one word as who is to do something, in a list of such things.
+func (s subjects) named(word string) Owner {
+	switch strings.ToLower(word) {
+	case "him", "her", "he", "she", "them", "they", "you":
+		return Client
+	}
+	words := wordsIn(word)
+	if owner, _, n, joined := s.person(words); n == len(words) && joined == "" {
+		return owner
+	}
+	return ""
+}
+
 // underHeading gives the heading's owner to the imperatives that stand below it.
 func (r *Record) underHeading(l *Line, owner Owner) {
 	for j := range l.segments {
@@ -556,6 +572,13 @@ func (r *Record) underHeading(l *Line, owner Owner) {
 			continue
 		}
 		text := l.Text[s.start:s.end]
+		if m := dashOwnerRE.FindStringSubmatch(text); m != nil && owner == Unknown {
+			if named := r.subjects.named(m[1]); named != "" {
+				s.action, s.owner, s.verb = true, named, s.start
+				s.deadline = l.deadline(*s)
+				continue
+			}
+		}
 		word := strings.ToLower(wordRE.FindString(text))
 		if word == "to" || word == "will" {
 			fields := strings.Fields(text)
