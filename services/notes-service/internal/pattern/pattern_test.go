@@ -11,7 +11,7 @@ var expressions = []string{
 	``, `a`, `^`, `^a?`, `(?i)^(?:and|or)\b`, `(?i)\b(?:sky|milk)\b`, `(?i)k`, `\bk\b`, `[sk]at`, `(?i)[s]\s+t`, `\d{1,2}/\d`, `£\s?\d`,
 	`(?i)\b(?:not|no)\b|n['’]t\b`, `(?:ab)+c?`, `(?:ab)*`, `a{0,2}b`, `a{2}`, `^\W*(?:INTERNAL|CONF)\b`, `[^.;]{0,30}\bin\b`, `(?m)^x`, `x$`, `\Bat\b`,
 	`.at`, `(?s).`, `\p{Lu}\w+`, `(?i)é`, `ſ`, `\x{fffd}`, `[\x{fffa}-\x{fffe}]x`, `(?i)(?:^\W*|[.;]\s+)(own notes|internal)\s*:`, `a\b b`, `\b`, `(?:|a)b`, `^(?:a|)$`, `(?i)^straße`, `\b(?:\s)x`, `[[:^alpha:]]q`,
-	`\w+`, `[aeiouy]+`, `\p{Lu}[\p{L}'’-]*`, `\p{Lu}[\p{L}]{2,}`, `[a-z][^a-z]+`, `[a-z]+?`, `[\p{L}\d&.'’/-]+`, `[^a]+`, `(?i)[k-s]+`, `\d+ (?:days|weeks)`, `\s+will\s+to`, `a{1,3}b`, `(?:a|b?){2}c`, `(?:a|)+c`,
+	`\w+`, `[aeiouy]+`, `\p{Lu}[\p{L}'’-]*`, `\p{Lu}[\p{L}]{2,}`, `[a-z][^a-z]+`, `[a-z]+?`, `[\p{L}\d&.'’/-]+`, `[^a]+`, `(?i)[k-s]+`, `\d+ (?:days|weeks)`, `\s+will\s+to`, `a{1,3}b`, `(?:a|b?){2}c`, `(?:a|)+c`, `(?:a+b?)?c`, `(?:a+|b)*c+d`, `x(?:a.b)*\bc`, `(\d+(?:\.\d+)?)\s?(k|grand)\b`, `x(?:\w|)b`, `(?:a|b\w?)?(?:c|d.)e`,
 }
 
 var texts = []string{
@@ -62,6 +62,8 @@ func TestSieveRulesOut(t *testing.T) {
 		{`\d+ (?:days|weeks)`, "some day", false},
 		{`\d+ (?:days|weeks)`, "7 weeks", true},
 		{`(?i)^(?:we|you) will\b`, "she will", false},
+		{`(?i)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s?(k|grand)\b`, "asked the bank for 40", false},
+		{`(?i)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s?(k|grand)\b`, "lent 1,400.50 K", true},
 		{`.*`, "anything", true},
 	} {
 		if s := newSieve(c.expr); s.admits(c.text) != c.admits {

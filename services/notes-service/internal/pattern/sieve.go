@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,7 +29,7 @@ var folded = func() (table [256]byte) {
 
 const (
 	boundary   = "\x00" // stands for \b in a literal
-	maxStrings = 128    // that an expression is spelled out into
+	maxStrings = 512    // that an expression is spelled out into
 	maxClass   = 8      // the members of a class that is spelled out
 	buckets    = 1024
 )
@@ -144,9 +145,11 @@ func wordByte(b byte) bool {
 
 // spelling is what is known of the strings that an expression matches: all of them,
 // where they are few, else strings of which each match holds one, if any are known.
+// Each match ends with one of the tails, if any are known.
 type spelling struct {
-	all  []string
-	need []string
+	all   []string
+	need  []string
+	tails []string
 }
 
 // best returns strings of which each match holds one, or nil.
@@ -192,9 +195,9 @@ func shortest(all []string) int {
 func spell(re *syntax.Regexp) spelling {
 	switch re.Op {
 	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpNoWordBoundary:
-		return spelling{all: []string{""}}
+		return exactly([]string{""})
 	case syntax.OpWordBoundary:
-		return spelling{all: []string{boundary}}
+		return exactly([]string{boundary})
 	case syntax.OpLiteral:
 		return spellLiteral(re)
 	case syntax.OpCharClass:
@@ -202,21 +205,37 @@ func spell(re *syntax.Regexp) spelling {
 	case syntax.OpCapture:
 		return spell(re.Sub[0])
 	case syntax.OpPlus:
-		return spelling{need: spell(re.Sub[0]).best()}
+		sub := spell(re.Sub[0])
+		return spelling{need: sub.best(), tails: sub.tails}
 	case syntax.OpRepeat:
 		if re.Min > 0 {
-			return spelling{need: spell(re.Sub[0]).best()}
+			sub := spell(re.Sub[0])
+			return spelling{need: sub.best(), tails: sub.tails}
 		}
 	case syntax.OpQuest:
-		if sub := spell(re.Sub[0]); sub.all != nil && len(sub.all) < maxStrings {
-			return spelling{all: distinct(append([]string{""}, sub.all...))}
+		sub := spell(re.Sub[0])
+		if sub.all != nil && len(sub.all) < maxStrings {
+			return exactly(distinct(append([]string{""}, sub.all...)))
 		}
+		// Where it matches nothing, what stands before it is the tail.
+		return withNothing(sub.tails)
+	case syntax.OpStar:
+		return withNothing(spell(re.Sub[0]).tails)
 	case syntax.OpConcat:
 		return spellConcat(re.Sub)
 	case syntax.OpAlternate:
 		return spellAlternate(re.Sub)
 	}
 	return spelling{}
+}
+
+func exactly(all []string) spelling { return spelling{all: all, tails: all} }
+
+func withNothing(tails []string) spelling {
+	if tails == nil {
+		return spelling{}
+	}
+	return spelling{tails: append([]string{""}, tails...)}
 }
 
 func spellLiteral(re *syntax.Regexp) spelling {
@@ -227,7 +246,7 @@ func spellLiteral(re *syntax.Regexp) spelling {
 		}
 		b = appendFolded(b, r)
 	}
-	return spelling{all: []string{string(b)}}
+	return exactly([]string{string(b)})
 }
 
 func appendFolded(b []byte, r rune) []byte {
@@ -255,41 +274,58 @@ func spellClass(re *syntax.Regexp) spelling {
 			return spelling{}
 		}
 	}
-	return spelling{all: all}
+	return exactly(all)
 }
 
 // spellConcat spells out a sequence: as long as the strings stay few they grow, and
 // the best stretch of it counts.
 func spellConcat(subs []*syntax.Regexp) spelling {
 	whole := true
-	run := []string{""}
+	run := []string{""}  // each match so far ends with one of them
+	last := []string{""} // and with one of these, of the last part alone
 	var need []string
 	for _, sub := range subs {
 		s := spell(sub)
-		if repeated := sub.Op == syntax.OpPlus || sub.Op == syntax.OpRepeat && sub.Min > 0; repeated {
-			// What stands before it meets its first turn, what stands after its last.
-			if turn := spell(sub.Sub[0]).all; turn != nil && len(run)*len(turn) <= maxStrings {
-				whole = false
-				need = better(need, product(run, turn))
-				run = turn
-				continue
-			}
-		}
-		if s.all != nil && len(run)*len(s.all) <= maxStrings {
-			run = product(run, s.all)
+		switch {
+		case s.all != nil && len(run)*len(s.all) <= maxStrings:
+			run, last = product(run, s.all), s.all
 			continue
+		case s.all != nil && len(last)*len(s.all) <= maxStrings:
+			need = better(need, run)
+			run, last = product(last, s.all), s.all
+		default:
+			need = better(better(need, run), s.best())
+			if turn := turnOf(sub); turn != nil && len(run)*len(turn) <= maxStrings {
+				// What stands before it meets its first turn, what stands after its last.
+				need = better(need, product(run, turn))
+			}
+			tails := s.tails
+			if sub.Op == syntax.OpQuest || sub.Op == syntax.OpStar {
+				// It is there, or what stands before it is the tail.
+				if tails = spell(sub.Sub[0]).tails; tails != nil {
+					tails = slices.Concat(tails, run)
+				}
+			}
+			run = distinct(tails)
+			if len(run) == 0 || len(run) > maxStrings {
+				run = []string{""}
+			}
+			last = run
 		}
 		whole = false
-		need = better(better(need, run), s.best())
-		run = s.all
-		if run == nil {
-			run = []string{""}
-		}
 	}
 	if whole {
-		return spelling{all: run}
+		return spelling{all: run, tails: run}
 	}
-	return spelling{need: better(need, run)}
+	return spelling{need: better(need, run), tails: run}
+}
+
+// turnOf returns the strings that a part which is repeated, once at least, is each time.
+func turnOf(re *syntax.Regexp) []string {
+	if re.Op == syntax.OpPlus || re.Op == syntax.OpRepeat && re.Min > 0 {
+		return spell(re.Sub[0]).all
+	}
+	return nil
 }
 
 func product(a, b []string) []string {
@@ -304,7 +340,7 @@ func product(a, b []string) []string {
 
 func spellAlternate(subs []*syntax.Regexp) spelling {
 	var s spelling
-	whole, known := true, true
+	whole, known, ends := true, true, true
 	for _, sub := range subs {
 		t := spell(sub)
 		whole = whole && t.all != nil
@@ -312,13 +348,18 @@ func spellAlternate(subs []*syntax.Regexp) spelling {
 		best := t.best()
 		known = known && usable(best)
 		s.need = append(s.need, best...)
+		ends = ends && t.tails != nil
+		s.tails = append(s.tails, t.tails...)
 	}
-	s.all, s.need = distinct(s.all), distinct(s.need)
+	s.all, s.need, s.tails = distinct(s.all), distinct(s.need), distinct(s.tails)
 	if !whole || len(s.all) > maxStrings {
 		s.all = nil
 	}
 	if !known {
 		s.need = nil
+	}
+	if !ends || len(s.tails) > maxStrings {
+		s.tails = nil
 	}
 	return s
 }
