@@ -44,30 +44,51 @@ func TestBoxes(t *testing.T) {
 		words      []chunk.Word
 		want       []string
 	}{
-		{"two lines", text, lines(line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
-			[]string{"20: 10-34", "23: 10-54"}},
+		{
+			"two lines", text, lines(line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
+			[]string{"20: 10-34", "23: 10-54"},
+		},
 		{"no words", text, nil, []string{}},
 		{"another page's words", text, line(0.1, 0.2, "Nothing of this is said by the text, whatever may be written."), []string{}},
 		{"half of it", text, line(0.1, 0.2, "The standard breathing space lasts for"), []string{}},
-		{"letters and signs differ", text, lines(line(0.1, 0.2, "THE STANDARD “BREATHING SPACE” LASTS"), line(0.1, 0.23, "for 60 days, from the Entry – in the register")),
-			[]string{"20: 10-34", "23: 10-39", "23: 45-59"}},
-		{"hyphenated on the page", text, lines(line(0.1, 0.2, "The standard breath-"), line(0.1, 0.23, "ing space lasts for 60 days from the entry in the regis-"), line(0.1, 0.26, "ter.")),
-			[]string{"20: 10-24", "23: 10-69", "26: 10-14"}},
-		{"a header that the text lacks", text, lines(line(0.1, 0.02, "Breathing space: a guide Edition 2"), line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
-			[]string{"20: 10-34", "23: 10-54"}},
-		{"words between that the text lacks", text, lines(line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.5, "A note in the margin that stands apart"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
-			[]string{"20: 10-34", "23: 10-54"}},
-		{"read in another order", text, lines(line(0.1, 0.23, "for 60 days from the entry in the register."), line(0.1, 0.2, "The standard breathing space lasts")),
-			[]string{"20: 10-34", "23: 10-54"}},
-		{"repaired ligatures", "Ask the official office staff offer a first financial figure in the office.",
+		{
+			"letters and signs differ", text, lines(line(0.1, 0.2, "THE STANDARD “BREATHING SPACE” LASTS"), line(0.1, 0.23, "for 60 days, from the Entry – in the register")),
+			[]string{"20: 10-34", "23: 10-39", "23: 45-59"},
+		},
+		{
+			"hyphenated on the page", text, lines(line(0.1, 0.2, "The standard breath-"), line(0.1, 0.23, "ing space lasts for 60 days from the entry in the regis-"), line(0.1, 0.26, "ter.")),
+			[]string{"20: 10-24", "23: 10-69", "26: 10-14"},
+		},
+		{
+			"a header that the text lacks", text, lines(line(0.1, 0.02, "Breathing space: a guide Edition 2"), line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
+			[]string{"20: 10-34", "23: 10-54"},
+		},
+		{
+			"words between that the text lacks", text, lines(line(0.1, 0.2, "The standard breathing space lasts"), line(0.1, 0.5, "A note in the margin that stands apart"), line(0.1, 0.23, "for 60 days from the entry in the register.")),
+			[]string{"20: 10-34", "23: 10-54"},
+		},
+		{
+			"read in another order", text, lines(line(0.1, 0.23, "for 60 days from the entry in the register."), line(0.1, 0.2, "The standard breathing space lasts")),
+			[]string{"20: 10-34", "23: 10-54"},
+		},
+		{
+			"repaired ligatures", "Ask the official office staff offer a first financial figure in the office.",
 			lines(line(0.1, 0.2, "Ask the of\ufffdcial of\ufffdce staff offer"), line(0.1, 0.23, "a first ﬁnancial \ufffdgure in the of\ufffdce.")),
-			[]string{"20: 10-39", "23: 10-44"}},
-		{"a figure read otherwise", "You owe the council £1,249 of council tax for the last year.",
-			line(0.1, 0.2, "You owe the council £1,2?9 of council tax for the last year."), []string{"20: 10-69"}},
-		{"two columns", text, lines(line(0.1, 0.2, "The standard breathing"), line(0.6, 0.2, "space lasts for 60 days from the entry"), line(0.6, 0.23, "in the register.")),
-			[]string{"20: 10-24", "20: 60-99", "23: 60-74"}},
-		{"off the page", text, lines(line(-0.02, 0.2, "The standard breathing space lasts"), line(0.1, 2, "for 60 days"), line(0.1, 0.23, "from the entry in the register.")),
-			[]string{"20: 0-22", "23: 10-39"}},
+			[]string{"20: 10-39", "23: 10-44"},
+		},
+		{
+			"a figure read otherwise", "You owe the council £1,249 of council tax for the last year.",
+			line(0.1, 0.2, "You owe the council £1,2?9 of council tax for the last year."),
+			[]string{"20: 10-69"},
+		},
+		{
+			"two columns", text, lines(line(0.1, 0.2, "The standard breathing"), line(0.6, 0.2, "space lasts for 60 days from the entry"), line(0.6, 0.23, "in the register.")),
+			[]string{"20: 10-24", "20: 60-99", "23: 60-74"},
+		},
+		{
+			"off the page", text, lines(line(-0.02, 0.2, "The standard breathing space lasts"), line(0.1, 2, "for 60 days"), line(0.1, 0.23, "from the entry in the register.")),
+			[]string{"20: 0-22", "23: 10-39"},
+		},
 		{"no numbers", text, []chunk.Word{{Text: text, Box: chunk.Box{Left: math.NaN(), Right: 1, Bottom: 1}}}, []string{}},
 	}
 	for _, tt := range tests {
