@@ -76,6 +76,7 @@ type retrievedChunk struct {
 	Text    string `json:"text"`
 	Source  string `json:"source"`
 	ChunkID int    `json:"chunk_id"`
+	LastID  int    `json:"last_chunk_id,omitempty"` // of the neighbours that the passage was joined of
 	Page    *int   `json:"page"`
 }
 
@@ -185,10 +186,18 @@ func responseOf(q rag.Question, answer rag.Answer) queryResponse {
 	if q.TopK > 0 {
 		out.RetrievedChunks = make([]retrievedChunk, len(answer.Passages))
 		for i, p := range answer.Passages {
-			out.RetrievedChunks[i] = retrievedChunk{Text: p.Text, Source: p.Source, ChunkID: p.Position, Page: page(p.Page)}
+			out.RetrievedChunks[i] = retrievedChunk{Text: p.Text, Source: p.Source, ChunkID: p.Position, LastID: lastID(p), Page: page(p.Page)}
 		}
 	}
 	return out
+}
+
+// lastID is 0 for a passage of one chunk.
+func lastID(p rag.Passage) int {
+	if p.Last == p.Position {
+		return 0
+	}
+	return p.Last
 }
 
 // cite lists passages, and their documents, each once.

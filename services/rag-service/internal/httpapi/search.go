@@ -39,6 +39,7 @@ type searchResult struct {
 	Page     *int       `json:"page"`
 	Boxes    []box      `json:"boxes,omitempty"` // as in a citation
 	ChunkID  int        `json:"chunk_id"`
+	LastID   int        `json:"last_chunk_id,omitempty"` // of the neighbours that the passage was joined of
 	Headings []string   `json:"headings"`
 	Text     string     `json:"text"`
 	Quote    string     `json:"quote"`
@@ -76,7 +77,7 @@ func (a *API) search(c *gin.Context) error {
 	for i, r := range found.Results {
 		_, citations := cite(question, []rag.Passage{r.Passage})
 		out.Results[i] = searchResult{
-			Document: citations[0].Document, Source: r.Source, Also: r.Also, Title: r.Title, Page: citations[0].Page, Boxes: citations[0].Boxes, ChunkID: r.Position,
+			Document: citations[0].Document, Source: r.Source, Also: r.Also, Title: r.Title, Page: citations[0].Page, Boxes: citations[0].Boxes, ChunkID: r.Position, LastID: lastID(r.Passage),
 			Headings: append([]string{}, r.Headings...), Text: r.Text, Quote: r.Quote, Score: citations[0].Score,
 			Before: neighbourOf(r.Before), After: neighbourOf(r.After),
 		}

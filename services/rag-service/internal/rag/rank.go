@@ -50,6 +50,7 @@ type evidence struct {
 	heading float64  // 0 to 1
 	pairs   float64  // share of the weight of neighbouring words that stand close together
 	also    []string // other documents that say the same
+	more    int      // chunks that were joined to the hit's; see join
 	placed  bool     // the chunk names the countries that the question names
 }
 

@@ -174,7 +174,9 @@ func (w *work) find(ctx context.Context, p *part) error {
 	var fresh []Passage
 	var dropped []Dropped
 	for _, passage := range found.Passages {
-		at := slices.IndexFunc(w.Passages, func(o Passage) bool { return o.Source == passage.Source && o.Position == passage.Position })
+		at := slices.IndexFunc(w.Passages, func(o Passage) bool {
+			return o.Source == passage.Source && o.Position <= passage.Position && passage.Last <= o.Last
+		})
 		switch {
 		case at >= 0:
 			p.numbers = append(p.numbers, at+1)

@@ -98,22 +98,25 @@ func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 // replaced since it was found, these are missing.
 func (s *Service) around(ctx context.Context, collection string, p Passage) (Result, error) {
 	out := Result{Passage: p}
-	hits, err := s.index.Around(ctx, Key{collection, p.Source}, p.Position-1, p.Position+1)
+	hits, err := s.index.Around(ctx, Key{collection, p.Source}, p.Position-1, p.Last+1)
 	if err != nil {
 		return Result{}, err
 	}
-	here := slices.IndexFunc(hits, func(h Hit) bool {
-		return h.Chunk.Position == p.Position && h.Chunk.Text == p.Text
-	})
-	if here < 0 {
+	here, texts := -1, []string{}
+	for i, h := range hits {
+		if p.Position <= h.Chunk.Position && h.Chunk.Position <= p.Last {
+			here, texts = i, append(texts, h.Chunk.Text)
+		}
+	}
+	if here < 0 || strings.Join(texts, "\n") != p.Text {
 		return out, nil
 	}
-	out.Title, out.Headings = hits[here].Title, hits[here].Chunk.Headings
+	out.Title, out.Headings = hits[here].Title, p.Headings
 	for i := range hits {
-		switch hits[i].Chunk.Position - p.Position {
-		case -1:
+		switch hits[i].Chunk.Position {
+		case p.Position - 1:
 			out.Before = &hits[i].Chunk
-		case 1:
+		case p.Last + 1:
 			out.After = &hits[i].Chunk
 		}
 	}

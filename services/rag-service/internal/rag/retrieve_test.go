@@ -102,6 +102,33 @@ func TestFindsNeighbours(t *testing.T) {
 	}
 }
 
+// A list that goes on in the next chunk of its page is one passage with it, with
+// one citation, between the neighbours of both.
+func TestJoinsNeighbours(t *testing.T) {
+	f := newFixture(t)
+	f.reader.split = "\f"
+	var page strings.Builder
+	page.WriteString("A wombat carer needs these things before the licence is granted:\n\n")
+	for _, thing := range []string{"a fence", "a stable", "a burrow", "a heater", "a scale", "a ledger", "a blanket", "a lamp"} {
+		page.WriteString("• " + thing + strings.Repeat(" of good and solid make", 6) + "\n\n")
+	}
+	text := "An opening page about other animals altogether.\f" + page.String() + "\fA last page about birds and nothing else at all."
+	if _, err := f.IngestFile(t.Context(), manual("carers.pdf"), []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	found, err := f.Find(t.Context(), rag.Question{Text: "What does a wombat carer need for the licence?", TopK: 1})
+	if err != nil || len(found.Results) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	r := found.Results[0]
+	if r.Last == r.Position || r.Page != 2 || !strings.Contains(r.Text, "wombat carer") || !strings.Contains(r.Text, "a lamp") {
+		t.Errorf("chunks %d to %d of page %d: %s", r.Position, r.Last, r.Page, r.Text)
+	}
+	if r.Before == nil || r.Before.Page != 1 || r.After == nil || r.After.Page != 3 {
+		t.Errorf("between %+v and %+v", r.Before, r.After)
+	}
+}
+
 // A passage that stands in two documents is found once and names both; with
 // another figure it is another passage.
 func TestCopies(t *testing.T) {

@@ -25,12 +25,13 @@ func sparse(a *bm25.Analyzer, title string, c Chunk) bm25.Vector {
 	return a.Document(fields...)
 }
 
-// Passage is a chunk that was found, with what to quote from it.
+// Passage is a chunk that was found, or neighbours that were joined, with what to quote from it.
 type Passage struct {
 	Metadata
 	Source   string
 	Also     []string // other documents that say the same in the same words
-	Position int
+	Position int      // of its first chunk
+	Last     int      // the position of its last chunk: passages may be joined of neighbours
 	Page     int
 	Boxes    []Box    // of all of it; see [Chunk]
 	Headings []string // see [Chunk]
@@ -78,10 +79,14 @@ func (s *Service) search(ctx context.Context, asked Question, n int) (results, e
 	}
 	s.searched(r.method, sense.why)
 	ranked, r.reranking = s.rerank(ctx, asked.Text, ranked)
-	for _, e := range diverse(s.analyzer, ranked, n) {
+	kept := diverse(s.analyzer, ranked, n)
+	if err := s.join(ctx, wanted.Collection, kept, ranked); err != nil {
+		return results{}, err
+	}
+	for _, e := range kept {
 		r.passages = append(r.passages, Passage{
 			Metadata: e.hit.Metadata, Headings: e.hit.Chunk.Headings,
-			Source: e.hit.Source, Also: e.also, Position: e.hit.Chunk.Position, Page: e.hit.Chunk.Page, Boxes: e.hit.Chunk.Boxes,
+			Source: e.hit.Source, Also: e.also, Position: e.hit.Chunk.Position, Last: e.hit.Chunk.Position + e.more, Page: e.hit.Chunk.Page, Boxes: e.hit.Chunk.Boxes,
 			Text: e.hit.Chunk.Text, Quote: sc.quote(e.hit.Chunk), Score: e.score,
 		})
 	}
