@@ -31,6 +31,7 @@ const (
 	boundary   = "\x00" // stands for \b in a literal
 	maxStrings = 512    // that an expression is spelled out into
 	maxClass   = 8      // the members of a class that is spelled out
+	maxTurns   = 4      // of one string that are spelled out
 	buckets    = 1024
 )
 
@@ -180,7 +181,7 @@ func better(a, b []string) []string {
 }
 
 func shortest(all []string) int {
-	least := 4 // longer ones are as rare
+	least := 6 // longer ones are as rare
 	for _, text := range all {
 		bare := strings.Trim(text, boundary)
 		size := 2*len(bare) + len(text) - len(bare) // a boundary is worth half a letter
@@ -208,8 +209,15 @@ func spell(re *syntax.Regexp) spelling {
 		sub := spell(re.Sub[0])
 		return spelling{need: sub.best(), tails: sub.tails}
 	case syntax.OpRepeat:
+		sub := spell(re.Sub[0])
+		if len(sub.all) == 1 && re.Max >= 0 && re.Max <= maxTurns {
+			var all []string
+			for n := re.Min; n <= re.Max; n++ {
+				all = append(all, strings.Repeat(sub.all[0], n))
+			}
+			return exactly(all)
+		}
 		if re.Min > 0 {
-			sub := spell(re.Sub[0])
 			return spelling{need: sub.best(), tails: sub.tails}
 		}
 	case syntax.OpQuest:
