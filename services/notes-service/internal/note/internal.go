@@ -158,7 +158,7 @@ var (
 		{hints: []string{"leave th", "go any", "goes no", "go no", "go further", "gone further", "this room", "this office", "these four", "so you know", "heads up", "heads-up", "between you", "in front of", "copy to", "cc ", "cc'", "as his", "as her", "as their", "as a friend", "nobody else", "no one else", "no-one else", "anyone else", "anybody else", "shouldn", "supposed to", "him and me", "her and me", "them and me", "us and", "knows nothing", "know nothing", "knows naff", "reads all", "reads the post", "reads her", "minute"}, patterns: []string{
 			`(?:n['’]?t|not|never|no need) (?:\w+ ){0,2}(?:leave|go|goes|get) (?:beyond |outside |out of |past )?(?:this|the|these|our) (?:\w+ )?(?:room|office|walls|building|file|team|service)\b`, `(?:goes?|go|going|gone) (?:no|not any|any) further\b`, `not to go (?:anywhere|further|any further|out|home|in the post)\b`,
 			`(?:just )?so (?:that )?you(?:['’]re| are)? (?:all )?(?:know|aware)\b`, `heads[- ]up\b`, `between you,? (?:and )?me\b`, `between (?:him|her|them) and (?:me|us)\b`, `not (?:to )?(?:be )?(?:cc|copy|copied|cc['’]?d)\b`, doNot + ` (?:cc|bcc|copy in|minute|log|document|record)\b`,
-			`(?:told|said|spoke|disclosed|shared|mentioned|confirmed)\b[^.;]{0,40}\b(?:as (?:a friend|(?:her|his|their|my) (?:adviser|advisor|friend|worker))\b|(?:and )?(?:to )?(?:nobody|no[- ]one) else)`, `(?:nobody|no[- ]one|not anyone|not anybody) else\b`,
+			`(?:told|said|spoke|disclosed|shared|mentioned|confirmed)\b[^.;]{0,40}\b(?:as (?:a friend|(?:her|his|their|my) (?:adviser|advisor|friend|worker))\b|(?:and )?(?:to )?(?:nobody|no[- ]one) else)`,
 			`(?:i|we) (?:really )?(?:should ?n['’]?t|should not|am not supposed to|['’]m not supposed to|ought not|probably shouldn['’]?t) (?:really |strictly )?(?:say|tell|write|repeat|know|mention|be telling|be saying|put|have)\b`, `knows? nothing (?:of|about)\b`, `reads? (?:all|the|any) (?:of (?:the|her|his) )?(?:post|mail|letters|emails?)\b`,
 		}},
 		// Of secrets.
@@ -209,7 +209,7 @@ var (
 		{hints: []string{"undeclared", "fraud", "cash in hand", "cash-in-hand", "on the side", "moonlight", "overstay", "illegal", "exploit", "traffick", "dealing", "drug", "sublet", "convict", "prison", "tagged", "abus", "violen", "launder", "stolen", "steal", "fiddl", "conceal", "undisclosed", "hidden", "coerc"}, patterns: []string{
 			`(?:\?\s*|\b(?:poss(?:ibly|ible|ib)?|maybe|may(?: well)? be|might(?: well)? be|could be|perhaps|potential(?:ly)?|probabl[ey]|prob|likely|suspected|apparently|alleged(?:ly)?|rumoured|speculat\w+|hints? (?:of|at)|signs? of|worried about|suspicion of|concerns? (?:re|about|over)|query|whiff of)\b[^.;]{0,40}\b)` + accusation,
 			accusation + `[^.;?]{0,12}\?`,
-			`\b(?:undeclared|undisclosed|hidden) (?:income|earnings|work|job|savings|money|assets?|cash|partner|accounts?)\b`, `\bcash[- ]in[- ]hand\b`,
+			`\b(?:undeclared|undisclosed|hidden) (?:income|earnings|work|job|savings|money|assets?|cash|partner|accounts?)\b`, `\bcash[- ]in[- ]hand (?:work|jobs?|earnings|income|pay|payments|basis|for)\b`, `\b(?:work\w*|jobs?|paid|earn\w*|does)\b[^.;]{0,25}\bcash[- ]in[- ]hand\b`,
 		}},
 		// What the office has to do with itself.
 		{hints: []string{"funder", "target", "kpi", "time rec", "billing", "matter start", "qa", "audit", "file lacks", "file review", "peer review", "trainee", "incident", "banned", "barred", "warning marker", "complain", "messed", "mucked", "cocked", "slipped up", "dropped the ball", "my fault", "right advice", "wrong advice", "we forgot", "i forgot", "our mistake", "indemnity", "negligen", "near miss", "oisc", "rota", "appraisal", "quietly", "training need"}, patterns: []string{
@@ -231,7 +231,7 @@ var (
 		}},
 		// What was let out, and what somebody is not to learn.
 		{hints: []string{"let slip", "confess", "blurt", "sworn", "secrecy", "know we know", "know i know", "nobody", "no-one", "no one", "getting back", "get back", "unaware", "not aware", "isn't aware", "isnt aware", "doesn't know that", "doesn't realise", "does not know that", "no idea that", "privy", "keep it to", "keep this to", "keep that to", "opened up", "trusted me", "breathe a word", "not a word", "before we tell", "until we tell", "till panel"}, patterns: []string{
-			`\b(?:let (?:it )?slip|confess(?:ed|es)|blurted|sworn (?:me |us )?to|(?:to|of) secrecy|opened up (?:to|about)|breathe a word|not a word)\b`, `\bknow(?:s)? (?:that )?(?:we|i) know\b`, `\b(?:nobody|no[- ]one)\b[^.;]{0,30}\b(?:knows?|told|aware|hear|find out)\b`,
+			`\b(?:let (?:it )?slip|confess(?:ed|es)|blurted|sworn (?:me |us )?to|(?:to|of) secrecy|opened up (?:to|about)|breathe a word|not a word)\b`, `\bknow(?:s)? (?:that )?(?:we|i) know\b`, `\b(?:nobody|no[- ]one)(?: else| at home| in the family)? (?:knows?|(?:is|must|should|can|may|to)(?: to| be)* (?:know|told|aware|hear|find out))\b`, `\b(?:told|tell) (?:nobody|no[- ]one)\b`,
 			`(?:n['’]?t|\bnot|\bnever|\bhope)\b[^.;]{0,30}\bget(?:ting|s)? back to\b`, `\b` + theClient + ` (?:is |was )?(?:unaware|not aware|isn['’]?t aware|oblivious|(?:has )?no idea)(?: that| of| about|\b)[^.;]{0,40}\b(?:us|we|i|me|our|office|contacted|told|rang|daughter|son|` + relatives + `)\b`,
 			`\bkeep(?:ing)? (?:it|this|that|them|these) to (?:my|our|your|him|her|them)sel(?:f|ves)\b`,
 		}},

@@ -245,6 +245,12 @@ func TestPhrasesThatAreNotInternal(t *testing.T) {
 		"Complaint: to be made to the ombudsman about Lantern.",
 		"His wife is worried about her own card, £300 with Capri.",
 		"Landlord threatened eviction.",
+		"Nobody else lives at the property.",
+		"Nobody has told him when the hearing is.",
+		"Cash in hand £50, savings £200.",
+		"Team leader at Tarn Bank agreed to freeze interest.",
+		"Convicted of no TV licence, fine £180.",
+		"She went no further with the IVA because fees were too high.",
 		"Personal loan: £500 with Tern Bank.",
 		"Personal independence payment: £290 every 4 weeks.",
 	} {
