@@ -172,6 +172,8 @@ func TestPhrasesOfInternalMatter(t *testing.T) {
 		"Bought a teapot.\nIntel from police: walrus",
 		"Bought a teapot.\nHe is a bit of a chancer with his walrus.",
 		"Bought a teapot.\nShe is being investigated over the walrus.",
+		"Bought a teapot.\nShe admitted she is pregnant by walrus.",
+		"Bought a teapot.\nDisclosed an affair with walrus.",
 		// What a mark elsewhere names.
 		"Had a walrus operation.\nBought a teapot.\nLeave the walrus out.",
 		"Had a walrus operation.\nBought a teapot.\nDon't mention the walrus to her.",
@@ -245,6 +247,8 @@ func TestPhrasesThatAreNotInternal(t *testing.T) {
 		"Complaint: to be made to the ombudsman about Lantern.",
 		"His wife is worried about her own card, £300 with Capri.",
 		"Landlord threatened eviction.",
+		"She told us that she has depression and gets PIP.",
+		"He said that he lost his job in May.",
 		"Nobody else lives at the property.",
 		"Nobody has told him when the hearing is.",
 		"Cash in hand £50, savings £200.",
