@@ -115,7 +115,7 @@ func (s *Service) Ask(ctx context.Context, q Question, l Listener) (Answer, erro
 	if n == 0 {
 		n = defaultTopK
 	}
-	a, err := s.retrieve(ctx, q, n)
+	a, err := s.retrieve(ctx, q, n, s.searchParts)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -142,11 +142,11 @@ func (s *Service) askable(ctx context.Context, q Question) error {
 	return s.filled(ctx, q.collection())
 }
 
-// retrieve finds the passages for an answer.
-func (s *Service) retrieve(ctx context.Context, q Question, n int) (Answer, error) {
+// retrieve finds the passages for an answer by a way to search.
+func (s *Service) retrieve(ctx context.Context, q Question, n int, search func(context.Context, Question, int) (results, error)) (Answer, error) {
 	searched := q
 	searched.Text = s.language.searched(q.Text, q.History)
-	found, err := s.search(ctx, searched, n)
+	found, err := search(ctx, searched, n)
 	if err != nil {
 		return Answer{}, err
 	}

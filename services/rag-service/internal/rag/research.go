@@ -174,9 +174,7 @@ func (w *work) find(ctx context.Context, p *part) error {
 	var fresh []Passage
 	var dropped []Dropped
 	for _, passage := range found.Passages {
-		at := slices.IndexFunc(w.Passages, func(o Passage) bool {
-			return o.Source == passage.Source && o.Position <= passage.Position && passage.Last <= o.Last
-		})
+		at := slices.IndexFunc(w.Passages, passage.within)
 		switch {
 		case at >= 0:
 			p.numbers = append(p.numbers, at+1)
@@ -201,7 +199,7 @@ func (w *work) search(ctx context.Context, question string) (Answer, error) {
 	if n == 0 {
 		n = defaultTopK
 	}
-	return w.service.retrieve(ctx, q, n)
+	return w.service.retrieve(ctx, q, n, w.service.search)
 }
 
 func retrieved(question, result string, found []Passage, dropped []Dropped) Step {

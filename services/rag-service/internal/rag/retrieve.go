@@ -80,7 +80,7 @@ func (s *Service) Find(ctx context.Context, q Question) (Finding, error) {
 	if err := s.askable(ctx, q); err != nil {
 		return Finding{}, err
 	}
-	found, err := s.search(ctx, q, q.TopK)
+	found, err := s.searchParts(ctx, q, q.TopK)
 	if err != nil {
 		return Finding{}, err
 	}
