@@ -977,7 +977,7 @@ func (h *hider) marked(text string) (span, strength) {
 	if m := confidentialRE.FindStringIndex(text); m != nil && !serviceRE.MatchString(text) {
 		return span{m[0], m[1]}, marked
 	}
-	if m := asideRE.FindStringIndex(text); m != nil && !(ivaRE.MatchString(text) && strings.Contains(strings.ToLower(text[m[0]:m[1]]), "supervis")) {
+	if m := asideRE.FindStringIndex(text); m != nil && (!ivaRE.MatchString(text) || !strings.Contains(strings.ToLower(text[m[0]:m[1]]), "supervis")) {
 		return span{m[0], m[1]}, aside
 	}
 	if m := hinted(text, thoughtHints, thoughtRE); m != nil {

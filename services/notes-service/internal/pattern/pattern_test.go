@@ -22,14 +22,15 @@ var texts = []string{
 // same checks that a pattern answers as the standard library does.
 func same(t *testing.T, p *Pattern, re *regexp.Regexp, text string) {
 	t.Helper()
+	none := 0
 	got := []any{
 		p.MatchString(text), p.FindString(text), p.FindStringIndex(text), p.FindStringSubmatch(text), p.FindStringSubmatchIndex(text),
-		p.FindAllString(text, -1), p.FindAllStringIndex(text, -1), p.FindAllStringIndex(text, 2), p.FindAllString(text, 0), p.FindAllStringSubmatch(text, -1), p.FindAllStringSubmatchIndex(text, -1),
+		p.FindAllString(text, -1), p.FindAllStringIndex(text, -1), p.FindAllStringIndex(text, 2), p.FindAllString(text, none), p.FindAllStringSubmatch(text, -1), p.FindAllStringSubmatchIndex(text, -1),
 		p.ReplaceAllString(text, "<$0>"), p.ReplaceAllStringFunc(text, strings.ToUpper),
 	}
 	want := []any{
 		re.MatchString(text), re.FindString(text), re.FindStringIndex(text), re.FindStringSubmatch(text), re.FindStringSubmatchIndex(text),
-		re.FindAllString(text, -1), re.FindAllStringIndex(text, -1), re.FindAllStringIndex(text, 2), re.FindAllString(text, 0), re.FindAllStringSubmatch(text, -1), re.FindAllStringSubmatchIndex(text, -1),
+		re.FindAllString(text, -1), re.FindAllStringIndex(text, -1), re.FindAllStringIndex(text, 2), re.FindAllString(text, none), re.FindAllStringSubmatch(text, -1), re.FindAllStringSubmatchIndex(text, -1),
 		re.ReplaceAllString(text, "<$0>"), re.ReplaceAllStringFunc(text, strings.ToUpper),
 	}
 	if !reflect.DeepEqual(got, want) {
