@@ -22,16 +22,19 @@ var texts = []string{
 // same checks that a pattern answers as the standard library does.
 func same(t *testing.T, p *Pattern, re *regexp.Regexp, text string) {
 	t.Helper()
-	none := 0
 	got := []any{
 		p.MatchString(text), p.FindString(text), p.FindStringIndex(text), p.FindStringSubmatch(text), p.FindStringSubmatchIndex(text),
-		p.FindAllString(text, -1), p.FindAllStringIndex(text, -1), p.FindAllStringIndex(text, 2), p.FindAllString(text, none), p.FindAllStringSubmatch(text, -1), p.FindAllStringSubmatchIndex(text, -1),
+		p.FindAllString(text, -1), p.FindAllStringIndex(text, -1), p.FindAllStringSubmatch(text, -1), p.FindAllStringSubmatchIndex(text, -1),
 		p.ReplaceAllString(text, "<$0>"), p.ReplaceAllStringFunc(text, strings.ToUpper),
 	}
 	want := []any{
 		re.MatchString(text), re.FindString(text), re.FindStringIndex(text), re.FindStringSubmatch(text), re.FindStringSubmatchIndex(text),
-		re.FindAllString(text, -1), re.FindAllStringIndex(text, -1), re.FindAllStringIndex(text, 2), re.FindAllString(text, none), re.FindAllStringSubmatch(text, -1), re.FindAllStringSubmatchIndex(text, -1),
+		re.FindAllString(text, -1), re.FindAllStringIndex(text, -1), re.FindAllStringSubmatch(text, -1), re.FindAllStringSubmatchIndex(text, -1),
 		re.ReplaceAllString(text, "<$0>"), re.ReplaceAllStringFunc(text, strings.ToUpper),
+	}
+	for _, limit := range []int{0, 1, 2} {
+		got, want = append(got, p.FindAllString(text, limit)), append(want, re.FindAllString(text, limit))
+		got, want = append(got, p.FindAllStringIndex(text, limit)), append(want, re.FindAllStringIndex(text, limit))
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%q on %q: %v, the standard library: %v", re, text, got, want)
