@@ -36,9 +36,10 @@ type File struct {
 	Size      int64  // in bytes, of the model's weights
 }
 
-// The replies of the models of [Defaults], for tests to compare with.
+// The replies of the models of [Defaults], for tests to compare with. Reply is one
+// that the sample manual on breathing space proves.
 const (
-	Reply        = "Write to the council before the date on the letter, and keep a copy of what you send."
+	Reply        = "A standard breathing space starts on the day after the details are entered on the register and ends after 60 days [1][2]."
 	JSONReply    = `{"answer": "Write to the council.", "sure": true}`
 	VisionReply  = "A letter with a date at the top, two paragraphs and a table of amounts."
 	ChatContext  = 8192
