@@ -96,7 +96,7 @@ func TestReview(t *testing.T) {
 			t.Errorf("no line of %s:\n%s", event, log)
 		}
 	}
-	for _, secret := range []string{"koye", "Lowell", "304", "zebra"} {
+	for _, secret := range []string{"koye", "Lowell", "£304", "304.00", "zebra"} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds %q:\n%s", secret, log)
 		}
