@@ -85,7 +85,7 @@ func FuzzPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr, text string) {
 		re, err := regexp.Compile(expr)
 		if err != nil || len(expr) > 100 || len(text) > 200 {
-			t.Skip()
+			return
 		}
 		same(t, MustCompile(expr), re, text)
 	})

@@ -188,10 +188,10 @@ func FuzzFill(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		text = strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")), " ")
 		if text == "" {
-			t.Skip()
+			return
 		}
 		if strings.Contains(strings.ToLower(text), "the client") {
-			t.Skip()
+			return
 		}
 		l := tpl.Fill(Content{Client: text, Addressee: []string{text}, Matters: "- " + text, Ours: "- x", Yours: "- x"})
 		blocks := l.Blocks()
