@@ -50,6 +50,7 @@ func (s *server) answer(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
 	case <-time.After(s.delay):
 	}
 	if s.fail != codes.OK {

@@ -97,7 +97,7 @@ func (r *reader) Read(ctx context.Context, _ string, data []byte) (rag.Reading, 
 	if len(r.fails) > 0 {
 		err, r.fails = r.fails[0], r.fails[1:]
 	}
-	hold := r.hold
+	hold, away := r.hold, r.away
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
@@ -111,7 +111,7 @@ func (r *reader) Read(ctx context.Context, _ string, data []byte) (rag.Reading, 
 			return rag.Reading{}, ctx.Err()
 		}
 	}
-	if r.away {
+	if away {
 		time.Sleep(time.Millisecond) // in a bubble: fake time
 		err = fault.New(fault.Unavailable, "The document processor does not answer.")
 	}
